@@ -21,6 +21,7 @@ use crate::report::plan::text::{PlanTextOptions, plan_text};
 use crate::report::run::json_lines;
 use crate::report::run::lines::{Detail, EventLines};
 use crate::report::run::progress::ProgressBars;
+use crate::report::shared::advice::advice;
 use crate::report::shared::{output, times};
 use crate::run::Event;
 use crate::secret::Vault;
@@ -117,7 +118,7 @@ fn send_alerts(model: &Model, sender: &ChannelSender, stop: &Stop, terminal: &Te
             }
             let mut text = undelivered_text(&left, crate::clock::now(), terminal.err);
             if !left.is_empty() {
-                text += "  the next run retries; to retry now, run `opsrun alerts replay`\n";
+                text += &advice("  the next run retries; to retry now, run `opsrun alerts replay`\n");
             }
             output::to_stderr(&text);
         }

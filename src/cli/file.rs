@@ -50,10 +50,7 @@ pub fn model_and_server(
 fn name_earlier_place(model: &Model, state: Option<&StateArgs>, terminal: &Terminal) {
     let by_default = state.is_some_and(|state| state.state_dir.is_none());
     if by_default && terminal.detail > Detail::Quiet && state_place::is_earlier(&model.ops) {
-        let dir = shown(&model.ops.state_dir);
-        output::to_stderr(&format!(
-            "note: the state is in `{dir}`, where earlier versions kept it\n"
-        ));
+        output::to_stderr(&state_place::note(&model.ops.state_dir));
     }
 }
 

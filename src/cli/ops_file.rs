@@ -6,6 +6,7 @@
 use super::args::{DEFAULT_FILES, FILE_VARIABLE, FileArgs, FileFlag};
 use super::exit::{Exit, Failure};
 use crate::path::shown;
+use crate::report::shared::advice::name_file;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,7 @@ impl FileArgs {
                 let message = format!("two ops files are given: `{}` and `{}`", shown(one), shown(other));
                 Err(Failure::new(Exit::Usage, message, Some("give one of them")))
             }
-            (Some(path), _) | (None, Some(path)) => Ok(path.clone()),
+            (Some(path), _) | (None, Some(path)) => Ok(named(path)),
             (None, None) => default(),
         }
     }
@@ -29,7 +30,7 @@ impl FileArgs {
 
 impl FileFlag {
     pub fn path(&self) -> Result<PathBuf, Failure> {
-        self.flag.clone().map_or_else(default, Ok)
+        self.flag.as_deref().map_or_else(default, |path| Ok(named(path)))
     }
 }
 
@@ -45,6 +46,11 @@ pub fn paths(positional: &[PathBuf], flags: &[PathBuf]) -> Result<Vec<PathBuf>, 
         paths.push(default()?);
     }
     Ok(paths)
+}
+
+fn named(path: &Path) -> PathBuf {
+    name_file(path);
+    path.to_owned()
 }
 
 fn default() -> Result<PathBuf, Failure> {

@@ -43,6 +43,14 @@ pub fn earlier(ops: &Ops) -> Result<Option<PathBuf>, SeveralStates> {
     chosen(ops, [PathBuf::from(SHARED), beside])
 }
 
+/// For people: where the state is.
+pub fn note(place: &Path) -> String {
+    format!(
+        "note: the state is in `{}`, where earlier versions kept it\n",
+        shown(place)
+    )
+}
+
 /// True when the state is used where an earlier version kept it.
 pub fn is_earlier(ops: &Ops) -> bool {
     let below_etc = ops.files.first().is_some_and(|file| file.starts_with("/etc"));

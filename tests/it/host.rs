@@ -53,6 +53,7 @@ mod root {
 
     mod attributes;
     mod container;
+    mod etc_state;
     mod file_systems;
     mod limits;
     mod machines;

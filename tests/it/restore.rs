@@ -398,6 +398,31 @@ fn directories_before_a_damage_in_the_list_get_their_attributes() {
 }
 
 #[test]
+fn files_and_links_right_before_a_damage_in_the_list_are_restored() {
+    for ops in [OPS, TREE] {
+        let world = Workspace::with_data(ops);
+        for path in ["a", "b", "d", "e"] {
+            world.file(path, 1);
+        }
+        fs::hard_link(world.at("data/a"), world.at("data/c")).unwrap();
+        fs::hard_link(world.at("data/a"), world.at("data/f")).unwrap();
+        world.apply(0);
+        let at = world.at("backup");
+        let mut rows = forge::rows(&at);
+        let first = rows[0].clone();
+        rows.insert(3, first);
+        forge::replace_rows(&at, &rows, |_| {});
+        let text = world.ends(1, &["restore", "--to", "out"]);
+        assert!(
+            text.contains("out of order") && text.contains("2 files and 1 link"),
+            "{text}"
+        );
+        assert_eq!(links(&world.at("out/a")), 2);
+        assert!(world.at("out/b").exists() && !world.at("out/d").exists());
+    }
+}
+
+#[test]
 fn names_of_our_own_files_numbers_that_are_no_ids_and_endless_paths_are_refused() {
     let world = Workspace::with_data(OPS);
     world.file("a", 1);

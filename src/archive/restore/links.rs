@@ -8,7 +8,6 @@
 use super::super::catalogue::locate;
 use super::super::error::CopyError;
 use super::super::file_entry::{FileEntry, FileEntryKind};
-use super::super::file_list::FileEntries;
 use super::super::header::link_path;
 use super::restorer::{RestoreReport, Restored, RestoredEntry, Restorer, WrittenEntry, chain};
 use crate::entry::EntryKind;
@@ -16,7 +15,6 @@ use crate::path::RelPath;
 use crate::tree::place::{FileId, LinkPlacement, Placement};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::fs::File;
 
 /// So many files whose content is not restored yet are kept; others are looked up in the list.
 const MAX_KEPT: usize = 50_000;
@@ -55,7 +53,11 @@ impl<'a> LinkRestorer<'a> {
         }
     }
 
-    pub fn run(mut self, rows: FileEntries<'_, &File>, restored: &mut RestoreReport) -> Result<(), CopyError> {
+    pub fn run(
+        mut self,
+        rows: impl Iterator<Item = Result<FileEntry, CopyError>>,
+        restored: &mut RestoreReport,
+    ) -> Result<(), CopyError> {
         for row in rows {
             if self.job.progress.stop() {
                 return Err(CopyError::Stopped);

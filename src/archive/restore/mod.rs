@@ -182,6 +182,7 @@ impl Restorer<'_> {
             made,
             early,
             any_links,
+            read,
             ended,
             ..
         } = queue;
@@ -189,8 +190,10 @@ impl Restorer<'_> {
             restored.add(&path, result);
         }
         let mut ended = ended.map_or(Ok(()), Err);
-        if ended.is_ok() && any_links {
-            ended = LinkRestorer::new(self, firsts).run(rows(), restored);
+        if any_links && !matches!(ended, Err(CopyError::Stopped)) {
+            // Only those before a damage.
+            let linked = LinkRestorer::new(self, firsts).run(rows().take(read), restored);
+            ended = linked.and(ended);
         }
         if matches!(ended, Err(CopyError::Stopped)) || self.progress.stop() {
             return Err(CopyError::Stopped);

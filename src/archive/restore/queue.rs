@@ -34,6 +34,8 @@ pub struct RestoreQueue<'a> {
     pub early: Vec<(RelPath, Restored)>,
     ahead: Option<FileEntry>,
     last: Option<RelPath>,
+    /// Rows up to the one that ended it.
+    pub read: usize,
     /// Why it gave out no more.
     pub ended: Option<CopyError>,
 }
@@ -51,42 +53,40 @@ impl<'a> RestoreQueue<'a> {
             early: Vec::new(),
             ahead: None,
             last: None,
+            read: 0,
             ended: None,
         }
     }
 
-    /// The next batch. After an error, which is kept, there is none: what was given out before is finished and counted.
+    /// The next batch. After an error, which is kept, there is none: what was read before it is finished and counted.
     pub fn next(&mut self) -> Option<Vec<FileEntry>> {
         if self.ended.is_some() {
             return None;
         }
-        match self.batch() {
-            Ok(batch) => batch,
-            Err(e) => {
-                self.ended = Some(e);
-                None
-            }
-        }
+        let mut batch: Vec<FileEntry> = self.ahead.take().into_iter().collect();
+        self.ended = self.fill(&mut batch).err();
+        (!batch.is_empty()).then_some(batch)
     }
 
-    fn batch(&mut self) -> Result<Option<Vec<FileEntry>>, CopyError> {
+    /// Adds to a batch up to its end, or to the error that ends the restore.
+    fn fill(&mut self, rows: &mut Vec<FileEntry>) -> Result<(), CopyError> {
         let reader = &self.job.reader;
-        let mut rows: Vec<FileEntry> = self.ahead.take().into_iter().collect();
         if rows.first().is_some_and(|row| reader.alone(row)) {
-            return Ok(Some(rows));
+            return Ok(());
         }
         loop {
             if self.job.progress.stop() {
                 return Err(CopyError::Stopped);
             }
             let Some(row) = self.rows.next().transpose()? else {
-                return Ok((!rows.is_empty()).then_some(rows));
+                return Ok(());
             };
             if self.last.as_ref().is_some_and(|last| *last >= row.path) {
                 let what = format!("`{}` is out of order, or listed twice", row.path);
                 return Err(CopyError::damaged(&self.job.copy.name.list(), what));
             }
             self.last = Some(row.path.clone());
+            self.read += 1;
             self.above.retain(|dir| row.path.is_within(&dir.path));
             let wanted = (self.job.select)(&row);
             if wanted && is_below_ours(&row.path) {
@@ -116,13 +116,13 @@ impl<'a> RestoreQueue<'a> {
                 FileEntryKind::Symlink | FileEntryKind::File => {
                     let alone = row.kind == FileEntryKind::File && reader.alone(&row);
                     let full = rows.len() >= 32 * MAX_BATCH_ENTRIES;
-                    if !rows.is_empty() && (alone || full || !reader.joins(&rows, &row)) {
+                    if !rows.is_empty() && (alone || full || !reader.joins(rows, &row)) {
                         self.ahead = Some(row);
-                        return Ok(Some(rows));
+                        return Ok(());
                     }
                     rows.push(row);
                     if alone {
-                        return Ok(Some(rows));
+                        return Ok(());
                     }
                 }
             }

@@ -146,9 +146,19 @@ impl Restorer<'_> {
         self.placed(row, RestoredEntry::Link, placed)
     }
 
-    /// True when the file at `path` has the content of `row`.
+    /// True when the file at `path` has the content of `row`. With force, one that cannot be read differs.
     pub fn same_at(&self, path: &RelPath, row: &FileEntry) -> Result<bool, String> {
-        let same = self.target.open(path).is_ok_and(|file| self.same(&file, row));
+        let same = match self.target.open(path) {
+            Ok(file) => self.same(&file, row),
+            Err(e) if !self.options.force && matches!(e.errno(), Some(Errno::ACCESS | Errno::PERM | Errno::IO)) => {
+                let next = "make it readable to compare it, or use --force to replace it";
+                return Err(format!(
+                    "a file exists that cannot be read ({}); {next}",
+                    error_chain(&e)
+                ));
+            }
+            Err(_) => false,
+        };
         if !same && self.progress.stop() {
             return Err("stopped".to_owned());
         }

@@ -14,10 +14,12 @@ use super::ops_file;
 use super::terminal::{DEFAULT_WIDTH, Terminal};
 use crate::clock;
 use crate::config::{self, CheckOptions, Loaded};
+use crate::launch::state_place;
 use crate::path::shown;
 use crate::report::findings::document::FindingsDocument;
 use crate::report::findings::explain;
 use crate::report::run::lines::Detail;
+use crate::report::shared::output;
 use crate::report::shared::style::Style;
 use crate::units::plural;
 use outputs::Outputs;
@@ -61,6 +63,9 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
             exit = exit.max(failure.exit);
         }
         unasked += loaded.unasked;
+        if terminal.detail > Detail::Quiet {
+            output::to_stderr(&earlier_state(&loaded, terminal));
+        }
         codes.extend(loaded.findings.iter().map(|finding| finding.code));
         if let Some((style, width)) = outputs.page(terminal) {
             outputs.print(&text(name, &loaded, terminal, style, width))?;
@@ -97,6 +102,18 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
         exit = exit.max(Exit::Failed.into());
     }
     Ok(exit)
+}
+
+/// What to know of a state that an earlier version left; empty when there is nothing.
+fn earlier_state(loaded: &Loaded, terminal: &Terminal) -> String {
+    match loaded.model.as_ref().map(|model| state_place::earlier(&model.ops)) {
+        None | Some(Ok(None)) => String::new(),
+        Some(Ok(Some(place))) => state_place::note(&place),
+        Some(Err(several)) => {
+            let warning = terminal.err.warn("warning:");
+            format!("{warning} {several}\n  help: {}\n", several.help())
+        }
+    }
 }
 
 /// The findings of one file, and a summary.

@@ -6,6 +6,7 @@
 
 use crate::keep_reason::KeepReason;
 use crate::model::{StepKind, StepName};
+use crate::report::shared::advice::advice;
 use crate::report::shared::style::{Style, one_line};
 use crate::run::{Event, Occurrence, Outcome, State, Status};
 use crate::units::{joined, plural, show_files, show_size, took};
@@ -230,7 +231,7 @@ impl EventLines {
             let _ = writeln!(text, "{margin}  {}", one_line(detail));
         }
         if let Some(help) = &outcome.help {
-            let _ = writeln!(text, "{margin}{} {}", self.style.bold("help:"), one_line(help));
+            let _ = writeln!(text, "{margin}{} {}", self.style.bold("help:"), one_line(&advice(help)));
         }
         text
     }

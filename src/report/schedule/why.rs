@@ -3,6 +3,7 @@
 //! Invariant: the first line is the answer; the other lines are the facts behind it.
 
 use crate::report::schedule::status::BackOffRow;
+use crate::report::shared::advice::advice;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::Left;
 use crate::report::shared::table::{Cell, Tone, table};
@@ -153,7 +154,7 @@ pub fn why_text(why: &WhyDocument, zone: Tz, style: Style) -> String {
             let never = "schedules are not running: start `opsrun serve`, or run `opsrun apply --due` from cron";
             match schedule.since {
                 Some(since) => fact("served", format!("since {}", times::local(since, zone))),
-                None => fact("note", never.to_owned()),
+                None => fact("note", advice(never)),
             }
         }
     }
@@ -210,8 +211,9 @@ fn answer(why: &WhyDocument, zone: Tz) -> String {
             .waiting_since
             .map(|since| format!("is queued since {}, until its previous run ends", local(since))),
         Because::Overdue => why.overdue_since.map(|since| {
+            let is_running = advice("is `opsrun serve` running?");
             format!(
-                "is overdue: it was due at {} and did not start; is `opsrun serve` running?",
+                "is overdue: it was due at {} and did not start; {is_running}",
                 local(since)
             )
         }),

@@ -3,6 +3,7 @@
 //! A closed pipe (`opsrun plan | head`) is not an error: it ends the output quietly.
 //! Invariant: an error is returned only if requested data was lost.
 
+use crate::report::shared::advice::advice;
 use crate::report::shared::style::{Style, is_hidden, one_line};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -30,7 +31,7 @@ pub fn failure(message: &str, help: Option<&str>, style: Style) {
 pub fn failure_text(message: &str, help: Option<&str>, style: Style) -> String {
     let mut text = format!("{} {}\n", style.bad("error:"), one_line(message));
     if let Some(help) = help {
-        text = text + "  " + &style.bold("help:") + " " + &one_line(help) + "\n";
+        text = text + "  " + &style.bold("help:") + " " + &one_line(&advice(help)) + "\n";
     }
     text
 }

@@ -53,6 +53,9 @@ fn every_command_takes_the_file_by_the_same_option() {
     let text = world.ends(64, &["status", "conf/my.kdl", "-f", "other.kdl"]);
     assert!(text.contains("conf/my.kdl") && text.contains("other.kdl"), "{text}");
     world.ends(0, &["status", "conf/my.kdl", "-f", "conf/my.kdl"]);
+    // Advice names commands that read the same file.
+    let text = world.ends(1, &["restore", "gone", "--to", "out", "-f", "conf/my.kdl"]);
+    assert!(text.contains("`opsrun list -f conf/my.kdl`"), "{text}");
     let text = world.ends(66, &["status"]);
     for place in [
         world.at("ops.kdl").to_str().unwrap(),

@@ -526,3 +526,31 @@ fn force_gives_back_attributes_too() {
     let changes: Vec<&str> = changes.lines().filter(|line| !line.ends_with(" ./")).collect();
     assert!(changes.is_empty(), "{changes:?}");
 }
+
+#[test]
+#[ignore = "needs root, to be an ordinary user"]
+fn a_file_that_a_user_cannot_read_is_not_taken_for_another_one() {
+    assert!(is_root(), "this test must run as root");
+    let world = Workspace::with_data(OPS);
+    for path in ["first", "second"] {
+        fs::write(world.at("data").join(path), path).unwrap();
+    }
+    // Another name of it is compared too.
+    fs::hard_link(world.at("data/first"), world.at("data/third")).unwrap();
+    for item in walkdir::WalkDir::new(world.path()) {
+        lchown(item.unwrap().path(), Some(USER), Some(GROUPS[0])).unwrap();
+    }
+    as_user(&world, &["apply", "--yes", "--only", "backup:a"], 0);
+    let restore = ["restore", "--backup", "a", "--to", "out"];
+    as_user(&world, &restore, 0);
+    for path in ["first", "second"] {
+        mode_of(&world.at("out").join(path), 0);
+    }
+    let text = as_user(&world, &restore, 1);
+    assert!(text.contains("second  a file exists that cannot be read"), "{text}");
+    assert!(text.contains("make it readable"), "{text}");
+    assert!(!text.contains("another file"), "{text}");
+    let forced = as_user(&world, &[&restore[..], &["--force"]].concat(), 0);
+    assert!(forced.contains("2 files and 1 link"), "{forced}");
+    assert_eq!(fs::read(world.at("out/second")).unwrap(), b"second");
+}
