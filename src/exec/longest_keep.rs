@@ -14,6 +14,8 @@ use crate::model::{Backup, Retention};
 use crate::path::{RelPath, shown};
 use crate::plan::facts::Scan;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, PathBuf};
 use std::sync::Arc;
 
 pub(super) type DirId = (u64, u64);
@@ -22,8 +24,10 @@ pub(super) type DirId = (u64, u64);
 pub(super) struct Claims<'a> {
     pub(super) backup: &'a Backup,
     pub(super) root: DirId,
-    /// The directories above the source.
+    /// The directories above the source, the nearest first.
     pub(super) above: Vec<DirId>,
+    /// Its path without symlinks, if it is known.
+    pub(super) real_path: Option<PathBuf>,
     pub(super) scan: Arc<Scan>,
     pub(super) held: &'a HashSet<RelPath>,
     /// For each retention a verdict for each entry of the listing.
@@ -94,14 +98,26 @@ pub(super) fn settle(
     unclear
 }
 
-/// Why another source, which contains this one, did not see it.
+/// Why another source, which contains this one, did not see it, although its patterns may select something there.
 fn unreached(own: &Claims<'_>, other: &Claims<'_>, theirs: &Directories) -> Option<String> {
-    let seen = theirs.by_id.contains_key(&own.root);
-    let problem = other
-        .scan
-        .problems
-        .first()
-        .filter(|_| !seen && own.above.contains(&other.root))?;
+    if theirs.by_id.contains_key(&own.root) || !own.above.contains(&other.root) {
+        return None;
+    }
+    let mut selector = Selector::new(&other.backup.select);
+    let problem = other.scan.problems.iter().find(|problem| {
+        let dir = match &problem.path {
+            None => Some(&other.root),
+            Some(path) => theirs.by_path.get(path),
+        };
+        // What could not even be looked at may be a directory above this source.
+        dir.is_none_or(|dir| {
+            let steps = own.above.iter().position(|above| above == dir);
+            steps.is_some_and(|steps| {
+                let here = own.path_from(problem.path.as_ref(), steps + 1);
+                here.is_none_or(|here| !selector.nothing_below(&here))
+            })
+        })
+    })?;
     Some(format!(
         "the source `{}` of backup `{}` contains it and cannot be listed ({}: {}), so it is not known what its \
          retentions keep",
@@ -118,6 +134,15 @@ enum OtherKeep {
 }
 
 impl Claims<'_> {
+    /// The path of this source in another one, where the directory so many steps above it is at `dir`.
+    fn path_from(&self, dir: Option<&RelPath>, steps: usize) -> Option<RelPath> {
+        let components: Vec<Component<'_>> = self.real_path.as_ref()?.components().collect();
+        let names = components.get(components.len().checked_sub(steps)?..)?;
+        names.iter().try_fold(dir.cloned(), |at, name| {
+            RelPath::join(at.as_ref(), name.as_os_str().as_bytes()).map(Some)
+        })?
+    }
+
     /// Whether a retention here keeps a file that another listing has; `path` is its path here.
     fn keeps(
         &self,

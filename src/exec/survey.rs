@@ -31,6 +31,7 @@ use chrono::{DateTime, Utc};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -219,6 +220,8 @@ fn claimed<'a>(
         backup,
         root: root.id().map_err(|e| reason(&e))?,
         above: root.ids_above().map_err(|e| reason(&e))?,
+        // By its handle: the path may lead elsewhere by now.
+        real_path: std::fs::canonicalize(format!("/proc/self/fd/{}", root.as_fd().as_raw_fd())).ok(),
         scan: Arc::clone(scan),
         held,
         verdicts,

@@ -22,6 +22,7 @@ pub struct Abilities {
     pub sync_files: bool,
     /// What has a name in a directory can be made durable.
     pub sync_dirs: bool,
+    /// Files that are open for writing can be locked.
     pub locks: bool,
     /// Files can have several names, with one inode.
     pub links: bool,

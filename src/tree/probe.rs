@@ -26,8 +26,8 @@ pub fn probe(dir: &Dir) -> Result<Abilities, TreeError> {
     }
     let tried = dir.open_dir(name.as_bytes(), true).and_then(|scratch| {
         // Held while it is in use: another process takes it for debris otherwise.
-        let locks = locks(&scratch);
-        attempt(&scratch, locks)
+        let _ = rustix::fs::flock(&scratch, FlockOperation::NonBlockingLockExclusive);
+        attempt(&scratch)
     });
     let removed = remove_tree(dir, name.as_bytes());
     let abilities = tried?;
@@ -61,11 +61,12 @@ fn is_old(name: &[u8]) -> bool {
     made.is_some_and(|made| i128::from(made.timestamp_ms()) < crate::clock::nanos(day_ago) / 1_000_000)
 }
 
-fn locks(scratch: &Dir) -> bool {
-    rustix::fs::flock(scratch, FlockOperation::NonBlockingLockExclusive).is_ok()
+/// Of a file that is open for writing: NFS, SMB and FUSE lock directories on this host only, and never refuse that.
+fn has_locks(file: &File) -> bool {
+    rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive).is_ok()
 }
 
-fn attempt(scratch: &Dir, locks: bool) -> Result<Abilities, TreeError> {
+fn attempt(scratch: &Dir) -> Result<Abilities, TreeError> {
     let fail = |call: &'static str, e: Errno| TreeError::at(call, scratch.path(), e);
     let has = |call, done: Result<(), Errno>| match done {
         Ok(()) => Ok(true),
@@ -101,7 +102,7 @@ fn attempt(scratch: &Dir, locks: bool) -> Result<Abilities, TreeError> {
         naming,
         sync_files,
         sync_dirs: has("sync", rustix::fs::fsync(scratch))?,
-        locks,
+        locks: has_locks(&file),
         links,
         symlinks: rustix::fs::symlinkat("a", scratch, "l").is_ok(),
         times: stamped && identity_of(&got).mtime_ns == 1_234_567_890_123_456_789,

@@ -19,7 +19,7 @@ fn a_kill_at_any_call_loses_nothing() {
         let sweep = Sweep::new(scenario);
         let trace = sweep.undisturbed();
         // The others make mostly the calls of the first.
-        let one_in = if sweep.scenario.name == "expired" { 4 } else { 8 };
+        let one_in = if sweep.scenario.name == "expired" { 6 } else { 16 };
         let before = sample_calls(&trace, one_in, |_| true)
             .into_iter()
             .map(Fault::KillBefore);
@@ -79,7 +79,7 @@ fn a_polite_stop_at_any_call_loses_nothing() {
     for scenario in scenario::all() {
         let sweep = Sweep::new(scenario);
         let trace = sweep.undisturbed();
-        let one_in = if sweep.scenario.name == "expired" { 8 } else { 32 };
+        let one_in = if sweep.scenario.name == "expired" { 12 } else { 48 };
         let calls = sample_calls(&trace, one_in, |_| true);
         let faults: Vec<Fault> = calls.into_iter().map(Fault::Terminate).collect();
         let name = format!("SIGTERM, `{}`", sweep.scenario.name);

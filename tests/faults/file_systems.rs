@@ -6,7 +6,7 @@ use super::checker::{Expect, problems};
 use super::sample::{described, full, sample_calls};
 use super::scenario::{self, Scenario};
 use super::sweep::Sweep;
-use super::tracer::{End, Fault, run, run_while};
+use super::tracer::{End, Fault, Program, run, run_while};
 use nix::errno::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -53,6 +53,73 @@ fn an_error_at_any_call_loses_nothing() {
                 .try_all(&faults, None)
                 .settle(&name, &described(faults.len(), trace.calls.len()));
         }
+    }
+}
+
+/// Names are taken by empty files there, which may replace nothing and may not stay.
+#[test]
+fn a_destination_with_neither_ends_in_a_true_state() {
+    let lacks = ["copies", "back"]
+        .map(|below| [("renameat2", below, Errno::EINVAL), ("linkat", below, Errno::EPERM)])
+        .concat();
+    for kind in ["expired", "trees"] {
+        let sweep = Sweep::without(scenario(kind), &lacks);
+        let mut case = sweep.scenario.lay_out();
+        case.settle();
+        let copies = case.root().join("copies");
+        let ends = |case: &scenario::Case, args: &[&str]| {
+            let program = Program {
+                args: args.iter().map(Into::into).collect(),
+                ..sweep.apply(case)
+            };
+            let trace = run(&program, Fault::None, &case.scratch());
+            assert_eq!(trace.end, End::Code(0), "{kind}: {}{}", trace.stdout, trace.stderr);
+            trace.stdout + &trace.stderr
+        };
+        let apply = ["apply", "--yes", "--threads", "1", "ops.kdl"];
+        assert!(ends(&case, &apply).contains("deleted ("), "{kind}");
+        let wrong = problems(&case, &sweep.scenario, &sweep.before, Expect::FinishedAndTidy);
+        assert_eq!(wrong, Vec::<String>::new(), "{kind}");
+        let first = super::checker::snapshot(&copies);
+        ends(&case, &["verify"]);
+        let new = case.source().join("raw/new.jsonl");
+        std::fs::write(&new, "new").unwrap();
+        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(9 * 86_400);
+        std::fs::File::open(&new).unwrap().set_modified(old).unwrap();
+        case.relaid(std::time::SystemTime::now());
+        case.settle();
+        ends(&case, &apply);
+        assert!(!new.exists(), "{kind}");
+        let second = super::checker::snapshot(&copies);
+        let is = |name: &[u8], end: &str| name.ends_with(end.as_bytes());
+        for (name, content) in &first {
+            assert!(
+                second.get(name) == Some(content) || is(name, "opsrun.json"),
+                "{kind}: {}",
+                name.escape_ascii()
+            );
+        }
+        for end in [".manifest.json", ".deleted.jsonl.gz"] {
+            assert_eq!(second.keys().filter(|name| is(name, end)).count(), 2, "{kind}: {end}");
+        }
+        let half = second.iter().filter(|(name, content)| {
+            let outside = !name.contains(&b'/') && content.is_empty();
+            outside || is(name, ".tmp")
+        });
+        assert_eq!(half.count(), 0, "{kind}");
+        assert!(ends(&case, &["verify"]).contains("2 copies intact"), "{kind}");
+        ends(&case, &["restore", "**", "--to", "back"]);
+        let (back, source) = (
+            super::checker::snapshot(&case.root().join("back")),
+            super::checker::snapshot(&case.source()),
+        );
+        for (path, content) in sweep.before.iter().filter(|(path, _)| !source.contains_key(*path)) {
+            assert_eq!(back.get(path), Some(content), "{kind}: {}", path.escape_ascii());
+        }
+        assert!(
+            back.get(b"raw/new.jsonl".as_slice()).is_some_and(|new| new == b"new"),
+            "{kind}"
+        );
     }
 }
 

@@ -29,7 +29,7 @@ fn one_error_at_any_call_loses_nothing() {
         let sweep = Sweep::new(scenario);
         let trace = sweep.undisturbed();
         // The others make mostly the calls of the first.
-        let one_in = if sweep.scenario.name == "expired" { 6 } else { 16 };
+        let one_in = if sweep.scenario.name == "expired" { 10 } else { 24 };
         for errno in &errors {
             let calls = sample_calls(&trace, one_in, |_| true);
             let faults: Vec<Fault> = calls.into_iter().map(|n| Fault::Fail(n, *errno)).collect();

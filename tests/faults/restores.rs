@@ -198,8 +198,8 @@ fn a_restore_that_is_killed_leaves_no_half_file_and_the_next_one_finishes() {
     for scenario in [1, 2] {
         let world = World::new(scenario);
         let trace = world.undisturbed();
-        let before = sample_calls(&trace, 3, |_| true).into_iter().map(Fault::KillBefore);
-        let torn = sample_calls(&trace, 3, |call| call.tearable)
+        let before = sample_calls(&trace, 6, |_| true).into_iter().map(Fault::KillBefore);
+        let torn = sample_calls(&trace, 6, |call| call.tearable)
             .into_iter()
             .map(Fault::KillTorn);
         let faults: Vec<Fault> = before.chain(torn).collect();

@@ -8,7 +8,7 @@
     reason = "a test that cannot set up its world has failed; tests play the part of other programs"
 )]
 
-use crate::support::workspace::{OPSRUN, Workspace, output_of, set_age};
+use crate::support::workspace::{OPSRUN, Workspace, files, output_of, set_age};
 use opsrun::archive::Manifest;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -365,6 +365,51 @@ fn the_state_may_be_lost_between_runs() {
     world.applied(0, &[]);
     assert!(!old.exists());
     assert_eq!(world.backups(".manifest.json").len(), 2);
+}
+
+/// A run that died while it named the manifest leaves the same as a damaged disk.
+#[test]
+fn what_is_not_a_manifest_goes_only_if_the_history_says_that_the_copy_was_never_finished() {
+    for half in ["", "{\"format\": 3, \"back"] {
+        for (history, goes) in [("unfinished", true), ("finished", false), ("lost", false)] {
+            let world = Workspace::with_data(ALL);
+            world.file("a", 1);
+            world.applied(0, &[]);
+            let copy = files(&world.at("backup"));
+            let copy: Vec<&String> = copy.keys().filter(|name| name.starts_with("b-")).collect();
+            assert_eq!(copy.len(), 3, "{copy:?}");
+            fs::write(world.backups(".manifest.json").pop().unwrap(), half).unwrap();
+            if history == "unfinished" {
+                let db = rusqlite::Connection::open(world.at(".opsrun/t/opsrun.db")).unwrap();
+                let published = "DELETE FROM events WHERE kind = 'copy-published'";
+                assert_eq!(db.execute(published, []).unwrap(), 1);
+            } else if history == "lost" {
+                fs::remove_dir_all(world.at(".opsrun")).unwrap();
+            }
+            let left = files(&world.at("backup"));
+            for run in 1..=3 {
+                let text = world.applied(0, &[]);
+                assert_eq!(
+                    text.contains("3 leftovers removed"),
+                    goes && run == 1,
+                    "{history}: {text}"
+                );
+                let now = files(&world.at("backup"));
+                for name in &copy {
+                    let expected = left.get(*name).filter(|_| !goes);
+                    assert_eq!(now.get(*name), expected, "{history} {half:?}: {name} after run {run}");
+                }
+                let listed = world.ends(0, &["list"]);
+                assert_eq!(
+                    listed.contains("it is not a valid manifest"),
+                    !goes,
+                    "{history}: {listed}"
+                );
+            }
+            let text = world.ends(i32::from(!goes), &["verify"]);
+            assert_eq!(text.contains("1 copy damaged, 3 intact"), !goes, "{history}: {text}");
+        }
+    }
 }
 
 #[test]

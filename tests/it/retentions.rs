@@ -138,3 +138,41 @@ fn an_excluded_directory_need_not_be_readable() {
         }
     }
 }
+
+/// A source above this one counts if it could see this one, and not if something else in it is not listed.
+#[test]
+fn what_the_source_above_cannot_list_counts_only_on_the_way() {
+    let way = "contains it and cannot be listed (`bad`";
+    for (source, select, refused) in [
+        ("ex/in", "exclude \"ex\"", None),
+        ("bad/in", "exclude \"ex\"", Some(way)),
+        ("bad/a/in", "exclude \"ex\"", Some(way)),
+        ("bad/in", "include \"bad/in/x*\"", Some(way)),
+        ("bad/in", "exclude \"bad/in\"", None),
+        ("bad/a/in", "exclude \"bad/a\"", None),
+        ("bad/in", "include \"bad/other/**\"", None),
+    ] {
+        let world = Workspace::with_data(&format!(
+            r#"
+            ops version=1 {{ name "t"; }}
+            backup "all" {{ source "data"; {select}; to "all"; }}
+            backup "in" {{ source "data/{source}"; to "in"; }}
+            retention "keep" backup="all" {{ class "all" "**" keep="forever"; max-delete files=100; }}
+            retention "short" backup="in" {{ class "old" "*" keep="2d"; max-delete files=100; }}
+            "#,
+        ));
+        let old = world.file(&format!("{source}/x"), 30);
+        world.file("bad/x", 30);
+        world.hand_over();
+        let bad = world.at("data/bad");
+        fs::set_permissions(&bad, fs::Permissions::from_mode(0o311)).unwrap();
+        let output = world.run_unprivileged(&["apply", "--yes", "--only", "retention:short"]);
+        fs::set_permissions(&bad, fs::Permissions::from_mode(0o700)).unwrap();
+        let text = output_of(&output, if refused.is_some() { 3 } else { 0 });
+        assert_eq!(old.exists(), refused.is_some(), "{source} {select}: {text}");
+        assert!(
+            refused.is_none_or(|why| text.contains(why)),
+            "{source} {select}: {text}"
+        );
+    }
+}

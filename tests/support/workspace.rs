@@ -1,9 +1,11 @@
 //! A directory of its own with an ops file in it, and opsrun run there.
 
+use nix::sys::signal::{SigHandler, Signal};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
@@ -22,7 +24,22 @@ pub fn opsrun(dir: &Path, args: &[&str]) -> Command {
     for name in ["JOURNAL_STREAM", "NOTIFY_SOCKET", "OPSRUN_FILE", "OPSRUN_STATE_DIR"] {
         command.env_remove(name);
     }
+    heed_signals(&mut command);
     command
+}
+
+/// Signals that these tests were started to ignore, as by `nohup`, are ignored by opsrun too, unless they are reset.
+#[expect(unsafe_code, reason = "what happens between fork and exec is unsafe by nature")]
+pub fn heed_signals(command: &mut Command) {
+    // SAFETY: two system calls.
+    unsafe {
+        command.pre_exec(|| {
+            for signal in [Signal::SIGHUP, Signal::SIGINT] {
+                nix::sys::signal::signal(signal, SigHandler::SigDfl)?;
+            }
+            Ok(())
+        });
+    }
 }
 
 /// All output of a program that must end with `code`, and never with a defect of its own.

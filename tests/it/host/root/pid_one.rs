@@ -1,6 +1,6 @@
 //! opsrun as process 1 of a container: what its jobs leave behind, the exit codes of its own children, and signals.
 
-use crate::support::workspace::{OPSRUN, Workspace, is_root, output_of, run_with_input};
+use crate::support::workspace::{OPSRUN, Workspace, heed_signals, is_root, output_of, run_with_input};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::BTreeSet;
@@ -22,6 +22,7 @@ fn as_process_one(world: &Workspace, args: &[&str]) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork", "--kill-child", "--mount-proc", OPSRUN]);
     command.args(args).current_dir(world.path()).env("NO_COLOR", "1");
+    heed_signals(&mut command);
     command
 }
 
