@@ -232,7 +232,8 @@ fn fill_with_paths(at: &Path) {
             let mut text = String::new();
             let mut first = None;
             for number in 0..32 {
-                let noise: String = (0..16).map(|_| format!("{:016x}", next(&mut state))).collect();
+                let noise: Vec<u8> = (0..128).map(|_| next(&mut state) as u8).collect();
+                let noise = opsrun::archive::file_entry::hex(&noise);
                 let path = format!("a/{member:03}{number:03}{noise}{deep}");
                 row["path"] = path.clone().into();
                 first.get_or_insert_with(|| RelPath::new(path.as_bytes()).unwrap());

@@ -15,6 +15,7 @@ use crate::path::{RelPath, Shown, unshown};
 use crate::signal::Stop;
 use crate::units::show_count;
 use chrono::{DateTime, Utc};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -112,12 +113,12 @@ impl FoundPaths {
     /// Keeps the first of each path. `false` when there would be more than `most`.
     fn add(&mut self, key: (usize, Reading), path: PathHash, found: PathMatch, most: usize) -> bool {
         let matches = self.matches.entry(key).or_default();
-        if !matches.contains_key(&path) {
+        if let Entry::Vacant(place) = matches.entry(path) {
             if self.count >= most {
                 return false;
             }
             self.count += 1;
-            matches.insert(path, found);
+            place.insert(found);
         }
         true
     }
