@@ -212,6 +212,12 @@ impl Bytes {
         }
     }
 
+    /// Bytes of its text.
+    pub fn text_len(&self) -> usize {
+        let (Self::Text(text) | Self::Raw { base64: text }) = self;
+        text.len()
+    }
+
     /// Empty when the base64 is invalid.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.clone().decode().unwrap_or_default()

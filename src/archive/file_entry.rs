@@ -152,6 +152,32 @@ impl FileEntry {
         })
     }
 
+    /// Bytes that what the list says of it needs in memory, about.
+    pub fn listed(&self) -> usize {
+        let link = self.link.as_ref().map_or(0, Bytes::text_len);
+        let segments = self.sparse.as_ref().map_or(0, |segments| 16 * segments.len());
+        let xattrs = self
+            .xattrs
+            .iter()
+            .map(|(name, value)| name.len() + value.text_len() + 64);
+        let Names {
+            owner,
+            group,
+            acl_users,
+            acl_groups,
+        } = &self.names;
+        let texts = [owner, group, &self.xattrs_unread]
+            .into_iter()
+            .flatten()
+            .map(String::len);
+        let listed = acl_users
+            .values()
+            .chain(acl_groups.values())
+            .map(|name| name.len() + 64);
+        let fixed = size_of::<Self>() + self.path.as_bytes().len() + link + segments;
+        fixed + xattrs.chain(texts).chain(listed).sum::<usize>()
+    }
+
     /// Bytes of content in the archive: fewer than the size where there are holes.
     pub fn stored(&self) -> u64 {
         match (self.kind, &self.sparse) {

@@ -54,7 +54,9 @@ pub use left_out::LeftOut;
 pub use manifest::{CopyContents, Incomplete, Manifest};
 pub use name::CopyName;
 pub use receipt::Deletion;
-pub use restore::{LostAttribute, RestoreOptions, RestoreReport, TargetOrigin, finish_again, restore};
+pub use restore::{
+    LostAttribute, PathHash, RestoreOptions, RestoreReport, TargetOrigin, finish_again, path_hash, restore,
+};
 pub use verify::{ProvenDraft, VerifiedCopy, publish, verify, verify_committed};
 pub use write::write;
 pub use writer::{CopyOwner, OwnWriter, Writer};

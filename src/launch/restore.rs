@@ -23,7 +23,7 @@ use crate::tree::lock::{self, Patience};
 use crate::tree::place::RestoreTarget;
 use chrono::{DateTime, SecondsFormat, Utc};
 use rustix::io::Errno;
-use selection::{BackupSelection, by_backup, interpret};
+use selection::{BackupSelection, CopyShare, by_backup, go_on, interpret};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
@@ -93,7 +93,7 @@ pub fn restore(
     for selection in &mut selections {
         selection.read(wanted.paths.is_empty(), stop)?;
     }
-    let hits = interpret(&mut selections);
+    let hits = interpret(&mut selections, stop)?;
     selections.retain(|selection| !selection.shares.is_empty());
     let missing = wanted.paths.iter().enumerate().filter(|(at, _)| !hits.contains(at));
     let missing: Vec<String> = missing.map(|(_, text)| Shown(text.as_bytes()).to_string()).collect();
@@ -299,7 +299,7 @@ fn write(
         if let Some(signal) = stop.signal() {
             return Err(LaunchError::Signal(signal));
         }
-        let held_until = hold(model, wanted, &dir, &share.paths)?;
+        let held_until = hold(selection, share, model, wanted, &dir, stop)?;
         let copy = share.copy;
         progress.begin(0, &copy.name.to_string(), share.files, share.bytes);
         let deadline = Deadline::new(stop, None);
@@ -314,7 +314,7 @@ fn write(
                 TargetOrigin::Existed
             },
         };
-        let selected = |row: &FileEntry| share.paths.contains(&row.path);
+        let selected = |row: &FileEntry| selection.is_in(share, &row.path);
         let result = archive::restore(&selection.place.dir, copy, &selected, &dir, &options, &watch);
         progress.end(0);
         let mut restored = match (result, stop.signal()) {
@@ -337,7 +337,7 @@ fn write(
             for (copy, made) in &earlier {
                 let from = (&selection.place.dir, *copy);
                 let again = archive::finish_again(from, made, &dir, &options, &watch)?;
-                restored.failed.extend(again.failed);
+                restored.failed.append(again.failed);
             }
         }
         each(RestoreResult {
@@ -363,24 +363,64 @@ fn exists_at(target: &RestoreTarget<'_>, path: &RelPath) -> bool {
     }
 }
 
+/// So many bytes of paths are put on hold at once.
+const HELD_AT_ONCE: usize = 4 << 20;
+
 /// Sets holds where the target lies in a source of the model, on what is not there yet, or with force on all.
 fn hold(
+    selection: &BackupSelection<'_>,
+    share: &CopyShare<'_>,
     model: Option<&Model>,
     wanted: &RestoreRequest,
     target: &Dir,
-    paths: &BTreeSet<RelPath>,
+    stop: &Stop,
 ) -> Result<Option<DateTime<Utc>>, LaunchError> {
     let (Some(model), Some(time)) = (model, wanted.hold) else {
         return Ok(None);
     };
-    let there = RestoreTarget::new(target, "", false);
-    let written = |path: &&RelPath| wanted.force || !exists_at(&there, path);
-    let paths: Vec<&RelPath> = paths.iter().filter(written).collect();
-    if paths.is_empty() {
+    let sources = sources_above(model, target)?;
+    if sources.is_empty() {
         return Ok(None);
     }
+    let there = RestoreTarget::new(target, "", false);
     let until = crate::clock::now() + chrono::TimeDelta::from_std(time).unwrap_or(chrono::TimeDelta::MAX / 2);
-    // The target and what is above it, by identity: whatever names lead there.
+    let mut store = None;
+    let mut add = |paths: &[RelPath]| -> Result<(), LaunchError> {
+        let store = match &mut store {
+            Some(store) => store,
+            none => none.insert(Store::open(&model.ops.state_dir)?),
+        };
+        for (source, prefix) in &sources {
+            let below = |path: &RelPath| RelPath::new(prefix.join(path.as_path()).as_os_str().as_bytes());
+            let held: Vec<RelPath> = paths.iter().filter_map(below).collect();
+            store.add_holds(source, &held, until, "restore")?;
+        }
+        Ok(())
+    };
+    let (mut paths, mut bytes, mut any) = (Vec::new(), 0, false);
+    for row in archive::rows(&selection.place.dir, share.copy)? {
+        go_on(stop)?;
+        let path = row?.path;
+        if !selection.is_in(share, &path) || !wanted.force && exists_at(&there, &path) {
+            continue;
+        }
+        any = true;
+        bytes += path.as_bytes().len() + size_of::<RelPath>();
+        paths.push(path);
+        if bytes >= HELD_AT_ONCE {
+            add(&paths)?;
+            paths.clear();
+            bytes = 0;
+        }
+    }
+    if !paths.is_empty() {
+        add(&paths)?;
+    }
+    Ok(any.then_some(until))
+}
+
+/// The sources in which `target` lies, each with the path of the target below it: by identity, whatever names lead there.
+fn sources_above<'m>(model: &'m Model, target: &Dir) -> Result<Vec<(&'m Path, PathBuf)>, LaunchError> {
     let mut chain: Vec<((u64, u64), PathBuf)> = vec![(target.id()?, PathBuf::new())];
     let resolved = std::fs::canonicalize(target.path()).unwrap_or_else(|_| target.path().to_owned());
     let mut below = PathBuf::new();
@@ -394,22 +434,14 @@ fn hold(
             below = Path::new(name).join(&below);
         }
     }
-    let mut store = None;
+    let mut sources = Vec::new();
     for backup in &model.backups {
         let Ok(id) = Dir::open(&backup.source).and_then(|dir| dir.id()) else {
             continue;
         };
-        let Some((_, prefix)) = chain.iter().find(|(at, _)| *at == id) else {
-            continue;
-        };
-        let below = |path: &&RelPath| RelPath::new(prefix.join(path.as_path()).as_os_str().as_bytes());
-        let held: Vec<RelPath> = paths.iter().filter_map(below).collect();
-        let opened = match store.take() {
-            Some(store) => store,
-            None => Store::open(&model.ops.state_dir)?,
-        };
-        opened.add_holds(&backup.source, &held, until, "restore")?;
-        store = Some(opened);
+        if let Some((_, prefix)) = chain.iter().find(|(at, _)| *at == id) {
+            sources.push((&*backup.source, prefix.clone()));
+        }
     }
-    Ok(store.map(|_| until))
+    Ok(sources)
 }

@@ -291,7 +291,12 @@ fn restore_leaves_what_stands_there_and_stays_inside() {
     fs::write(at("t/d/a"), "mine").unwrap();
     let restored = restore(&at("d"), &at("t"), false);
     assert_eq!(
-        restored.existing.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        restored
+            .existing
+            .first()
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
         ["d/a"]
     );
     assert_eq!(fs::read_to_string(at("t/d/a")).unwrap(), "mine");

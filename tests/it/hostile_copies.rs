@@ -39,7 +39,11 @@ fn world() -> Workspace {
 }
 
 fn limited(world: &Workspace, args: &[&str]) -> Output {
-    let script = format!("ulimit -v {LIMIT}; exec \"$@\"");
+    limited_to(LIMIT, world, args)
+}
+
+fn limited_to(limit: u64, world: &Workspace, args: &[&str]) -> Output {
+    let script = format!("ulimit -v {limit}; exec \"$@\"");
     let mut command = Command::new("sh");
     command
         .args(["-c", &script, "sh", OPSRUN])
@@ -213,6 +217,48 @@ fn a_list_that_unpacks_to_gigabytes_is_refused() {
         .collect();
     forge::replace_members(&at, &members, |manifest| manifest.record_count = 120);
     all(&world, [0, 1, 0, 1], "it would unpack from");
+}
+
+/// The copy's list replaced by one of symlinks with the longest paths: 128 MiB of them, within every limit.
+fn fill_with_paths(at: &Path) {
+    let mut row = forge::rows(at)[0].clone();
+    (row["type"], row["link"], row["size"]) = ("symlink".into(), "x".into(), 0.into());
+    row.as_object_mut().unwrap().remove("sha256");
+    // Below a file: nothing of it can be made.
+    let deep = "x".repeat(32_000);
+    let mut state = 1;
+    let members: Vec<(Vec<u8>, u64, RelPath)> = (0..128)
+        .map(|member| {
+            let mut text = String::new();
+            let mut first = None;
+            for number in 0..32 {
+                let noise: String = (0..16).map(|_| format!("{:016x}", next(&mut state))).collect();
+                let path = format!("a/{member:03}{number:03}{noise}{deep}");
+                row["path"] = path.clone().into();
+                first.get_or_insert_with(|| RelPath::new(path.as_bytes()).unwrap());
+                text += &(row.to_string() + "\n");
+            }
+            (forge::gzip(text.as_bytes()), text.len() as u64, first.unwrap())
+        })
+        .collect();
+    forge::replace_members(at, &members, |manifest| {
+        (manifest.record_count, manifest.files) = (128 * 32, 128 * 32);
+    });
+}
+
+#[test]
+fn what_a_restore_remembers_does_not_grow_with_the_paths_of_a_list() {
+    let world = world();
+    let at = world.at("backup");
+    fill_with_paths(&at);
+    fs::create_dir(world.at("out")).unwrap();
+    fs::write(world.at("out/a"), "in the way").unwrap();
+    // In its source, what is not there yet would be on hold.
+    for args in [&["--from", "backup", "--to", "out"][..], &["**"]] {
+        let args = [&["restore", "--threads", "1"], args].concat();
+        let text = output_of(&limited_to(112 * 1024, &world, &args), 1);
+        assert!(text.contains("4,096 skipped"), "{text}");
+    }
 }
 
 #[test]

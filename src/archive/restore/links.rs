@@ -16,8 +16,8 @@ use crate::tree::place::{FileId, LinkPlacement, Placement};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
-/// So many files whose content is not restored yet are kept; others are looked up in the list.
-const MAX_KEPT: usize = 50_000;
+/// So many bytes of rows of files whose content is not restored yet are kept; others are looked up in the list.
+const MAX_KEPT: usize = 32 << 20;
 
 /// Sixteen bytes of a path's SHA-256.
 pub type PathHash = [u8; 16];
@@ -41,6 +41,8 @@ pub struct LinkRestorer<'a> {
     leaders: HashMap<PathHash, Leader>,
     /// Files with several names that were not restored.
     kept: HashMap<PathHash, FileEntry>,
+    /// Bytes that all need that ever were kept.
+    kept_size: usize,
 }
 
 impl<'a> LinkRestorer<'a> {
@@ -50,6 +52,7 @@ impl<'a> LinkRestorer<'a> {
             job,
             leaders,
             kept: HashMap::new(),
+            kept_size: 0,
         }
     }
 
@@ -64,9 +67,10 @@ impl<'a> LinkRestorer<'a> {
             }
             let row = row?;
             match row.kind {
-                FileEntryKind::File if row.nlink > 1 && self.kept.len() < MAX_KEPT => {
+                FileEntryKind::File if row.nlink > 1 && self.kept_size < MAX_KEPT => {
                     let hash = path_hash(&row.path);
                     if !self.leaders.contains_key(&hash) {
+                        self.kept_size += row.listed();
                         self.kept.insert(hash, row);
                     }
                 }

@@ -9,6 +9,7 @@
 
 mod archive;
 mod attributes;
+mod first_ones;
 mod links;
 mod made_dirs;
 mod queue;
@@ -16,6 +17,7 @@ mod reader;
 mod restorer;
 
 pub use attributes::{AttributeKind, LostAttribute};
+pub use first_ones::{FirstOnes, MAX_NAMED};
 pub use restorer::{RestoreOptions, RestoreReport, TargetOrigin};
 
 use super::catalogue::CatalogueCopy;
@@ -33,7 +35,8 @@ use crate::tree::place::{FileId, Placement, RestoreTarget};
 use crate::units::plural;
 use crate::user_database;
 use attributes::AttributeRestorer;
-use links::{LinkRestorer, PathHash, path_hash};
+use links::LinkRestorer;
+pub use links::{PathHash, path_hash};
 pub use made_dirs::MadeDirs;
 use queue::RestoreQueue;
 use reader::CopyReader;
@@ -186,9 +189,7 @@ impl Restorer<'_> {
             ended,
             ..
         } = queue;
-        for (path, result) in early {
-            restored.add(&path, result);
-        }
+        restored.failed.append(early);
         let mut ended = ended.map_or(Ok(()), Err);
         if any_links && !matches!(ended, Err(CopyError::Stopped)) {
             // Only those before a damage.
@@ -220,7 +221,7 @@ impl Restorer<'_> {
                 self.attributes.record(Some(&row.path), lacking);
                 restored.dirs += 1;
             }
-            Err(e) => restored.failed.push((row.path.clone(), error_chain(&e))),
+            Err(e) => restored.failed.add((row.path.clone(), error_chain(&e))),
         };
         let (mut number, mut damage) = (0, None);
         for row in rows {

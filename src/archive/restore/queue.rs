@@ -5,9 +5,11 @@
 use super::super::error::CopyError;
 use super::super::file_entry::{FileEntry, FileEntryKind};
 use super::super::file_list::FileEntries;
+use super::super::gzip_member::MEMBER_SIZE;
 use super::super::pipeline::MAX_BATCH_ENTRIES;
+use super::first_ones::FirstOnes;
 use super::made_dirs::MadeDirs;
-use super::restorer::{Restored, Restorer, chain};
+use super::restorer::{Restorer, chain};
 use crate::entry::EntryKind;
 use crate::path::RelPath;
 use crate::tree::place::Placement;
@@ -31,7 +33,8 @@ pub struct RestoreQueue<'a> {
     dirs: usize,
     pub made: MadeDirs,
     pub any_links: bool,
-    pub early: Vec<(RelPath, Restored)>,
+    /// Failed before they were given out.
+    pub early: FirstOnes<(RelPath, String)>,
     ahead: Option<FileEntry>,
     last: Option<RelPath>,
     /// Rows up to the one that ended it.
@@ -50,7 +53,7 @@ impl<'a> RestoreQueue<'a> {
             dirs: 0,
             made: MadeDirs::default(),
             any_links: false,
-            early: Vec::new(),
+            early: FirstOnes::default(),
             ahead: None,
             last: None,
             read: 0,
@@ -74,6 +77,8 @@ impl<'a> RestoreQueue<'a> {
         if rows.first().is_some_and(|row| reader.alone(row)) {
             return Ok(());
         }
+        // Bytes that they need here.
+        let mut size = rows.iter().map(FileEntry::listed).sum::<usize>();
         loop {
             if self.job.progress.stop() {
                 return Err(CopyError::Stopped);
@@ -91,7 +96,7 @@ impl<'a> RestoreQueue<'a> {
             let wanted = (self.job.select)(&row);
             if wanted && is_below_ours(&row.path) {
                 let why = "its name is one that opsrun uses for its own files";
-                self.early.push((row.path, Err(why.to_owned())));
+                self.early.add((row.path, why.to_owned()));
                 continue;
             }
             if wanted {
@@ -115,11 +120,12 @@ impl<'a> RestoreQueue<'a> {
                 FileEntryKind::Hardlink => self.any_links = true,
                 FileEntryKind::Symlink | FileEntryKind::File => {
                     let alone = row.kind == FileEntryKind::File && reader.alone(&row);
-                    let full = rows.len() >= 32 * MAX_BATCH_ENTRIES;
+                    let full = rows.len() >= 32 * MAX_BATCH_ENTRIES || size >= MEMBER_SIZE;
                     if !rows.is_empty() && (alone || full || !reader.joins(rows, &row)) {
                         self.ahead = Some(row);
                         return Ok(());
                     }
+                    size += row.listed();
                     rows.push(row);
                     if alone {
                         return Ok(());
@@ -147,7 +153,7 @@ impl<'a> RestoreQueue<'a> {
             match target.dir(path) {
                 Ok(Placement::Taken) if !again() => {}
                 Ok(_) => self.made.insert(*number),
-                Err(e) => self.early.push((path.clone(), Err(chain(e)))),
+                Err(e) => self.early.add((path.clone(), chain(e))),
             }
         }
     }
@@ -164,7 +170,11 @@ impl<'a> RestoreQueue<'a> {
                 Ok(false) => break,
                 // What is in the way of the restore is found by it.
                 Err(e) if matches!(e.errno(), Some(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP)) => break,
-                Err(e) => self.early.extend(RelPath::new(dir).map(|dir| (dir, Err(chain(e))))),
+                Err(e) => {
+                    if let Some(dir) = RelPath::new(dir) {
+                        self.early.add((dir, chain(e)));
+                    }
+                }
             }
         }
         self.cleared = Some(parent);

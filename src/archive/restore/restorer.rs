@@ -9,6 +9,7 @@ use super::super::file_entry::{Bytes, FileEntry};
 use super::super::progress::CopyProgress;
 use super::super::top_directory::TopDirectory;
 use super::attributes::{AttributeRestorer, LostAttribute};
+use super::first_ones::FirstOnes;
 use super::made_dirs::MadeDirs;
 use super::reader::CopyReader;
 use crate::entry::EntryKind;
@@ -49,9 +50,9 @@ pub struct RestoreReport {
     /// Files and symlinks that already exist with the same content.
     pub already: u64,
     /// Paths where something else exists: left unchanged.
-    pub existing: Vec<RelPath>,
+    pub existing: FirstOnes<RelPath>,
     /// Paths that could not be restored, with the reason.
-    pub failed: Vec<(RelPath, String)>,
+    pub failed: FirstOnes<(RelPath, String)>,
     /// The directories that it made.
     pub made: MadeDirs,
     /// Attributes that restored entries lack, by kind.
@@ -70,8 +71,8 @@ impl RestoreReport {
             }
             Ok(RestoredEntry::Link) => self.links += 1,
             Ok(RestoredEntry::Already) => self.already += 1,
-            Ok(RestoredEntry::Existing) => self.existing.push(path.clone()),
-            Err(why) => self.failed.push((path.clone(), why)),
+            Ok(RestoredEntry::Existing) => self.existing.add(path.clone()),
+            Err(why) => self.failed.add((path.clone(), why)),
         }
     }
 }

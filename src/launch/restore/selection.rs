@@ -2,17 +2,20 @@
 //!
 //! Without paths: everything of the newest complete copy. With paths: each from the newest copy that contains it. The list
 //! of a copy is read once, for all PATHs in all their readings; what they mean is decided when all copies are read.
+//! What is remembered of a path is its hash, and that only where several copies may contain it: a list is as long as its
+//! writer likes.
 
-use crate::archive::file_entry::FileEntryKind;
-use crate::archive::{self, CatalogueCopy};
+use crate::archive::file_entry::{FileEntry, FileEntryKind};
+use crate::archive::{self, CatalogueCopy, PathHash, path_hash};
 use crate::launch::LaunchError;
 use crate::launch::copies::CopyDirectory;
 use crate::model::Model;
 use crate::model::pattern::{Pattern, PatternSet};
 use crate::path::{RelPath, Shown, unshown};
 use crate::signal::Stop;
+use crate::units::show_count;
 use chrono::{DateTime, Utc};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -84,14 +87,41 @@ enum Reading {
 }
 
 /// The newest copy that contains a path, by its place among the copies.
+#[derive(Clone, Copy)]
 struct PathMatch {
     copy: usize,
     is_dir: bool,
     size: u64,
 }
 
-/// What one PATH leads to, read in one way.
-type PathMatches = BTreeMap<RelPath, PathMatch>;
+/// So many paths of several copies are compared; they need about a gigabyte.
+const MAX_PATHS: usize = 25_000_000;
+
+/// What one PATH leads to, read in one way. With one copy only it is empty: there is nothing to compare.
+type PathMatches = HashMap<PathHash, PathMatch>;
+
+/// What each PATH leads to, in each reading.
+#[derive(Default)]
+struct FoundPaths {
+    matches: BTreeMap<(usize, Reading), PathMatches>,
+    /// How many there are in all.
+    count: usize,
+}
+
+impl FoundPaths {
+    /// Keeps the first of each path. `false` when there would be more than `most`.
+    fn add(&mut self, key: (usize, Reading), path: PathHash, found: PathMatch, most: usize) -> bool {
+        let matches = self.matches.entry(key).or_default();
+        if !matches.contains_key(&path) {
+            if self.count >= most {
+                return false;
+            }
+            self.count += 1;
+            matches.insert(path, found);
+        }
+        true
+    }
+}
 
 fn outside(text: &OsStr) -> LaunchError {
     LaunchError::Missing {
@@ -109,8 +139,11 @@ pub(super) struct BackupSelection<'a> {
     pub(super) copies: Vec<&'a CatalogueCopy>,
     /// What the PATHs mean, by the source that a copy was made of.
     requested: BTreeMap<PathBuf, Vec<RequestedPath>>,
-    /// What each PATH leads to, in each reading.
-    found: BTreeMap<(usize, Reading), PathMatches>,
+    found: FoundPaths,
+    /// How each PATH is read.
+    readings: BTreeMap<usize, Reading>,
+    /// The newest copy of each path, where there are several copies.
+    newest: PathMatches,
     /// In the order of `copies`: only those from which something comes.
     pub(super) shares: Vec<CopyShare<'a>>,
 }
@@ -118,7 +151,9 @@ pub(super) struct BackupSelection<'a> {
 /// What comes from one copy.
 pub(super) struct CopyShare<'a> {
     pub(super) copy: &'a CatalogueCopy,
-    pub(super) paths: BTreeSet<RelPath>,
+    /// Its place among the copies; `None` where all of it is wanted.
+    place: Option<usize>,
+    entries: u64,
     /// Without directories, and their bytes.
     pub(super) files: u64,
     pub(super) bytes: u64,
@@ -152,15 +187,15 @@ impl<'a> BackupSelection<'a> {
             let Some(copy) = self.copies.iter().find(complete).copied() else {
                 return Ok(());
             };
-            let mut share = CopyShare::new(copy);
+            let mut share = CopyShare::new(copy, None);
             for row in archive::rows(&self.place.dir, copy)? {
                 go_on(stop)?;
-                let row = row?;
-                share.add(row.path, row.kind == FileEntryKind::Dir, row.size);
+                share.add_row(&row?);
             }
-            self.shares.extend(Some(share).filter(|share| !share.paths.is_empty()));
+            self.shares.extend(Some(share).filter(|share| share.entries > 0));
             return Ok(());
         }
+        let several = self.copies.len() > 1;
         for (number, copy) in self.copies.iter().enumerate() {
             let Some(requested) = self.requested.get(&copy.manifest.source_path()) else {
                 continue;
@@ -169,13 +204,21 @@ impl<'a> BackupSelection<'a> {
                 go_on(stop)?;
                 let row = row?;
                 for path in requested {
-                    if let Some(reading) = path.reading(&row.path) {
-                        let matches = self.found.entry((path.at, reading)).or_default();
-                        matches.entry(row.path.clone()).or_insert(PathMatch {
-                            copy: number,
-                            is_dir: row.kind == FileEntryKind::Dir,
-                            size: row.size,
-                        });
+                    let Some(reading) = path.reading(&row.path) else {
+                        continue;
+                    };
+                    let key = (path.at, reading);
+                    if !several {
+                        self.found.matches.entry(key).or_default();
+                        continue;
+                    }
+                    let found = PathMatch {
+                        copy: number,
+                        is_dir: row.kind == FileEntryKind::Dir,
+                        size: row.size,
+                    };
+                    if !self.found.add(key, path_hash(&row.path), found, MAX_PATHS) {
+                        return Err(too_many(self.backup));
                     }
                 }
             }
@@ -184,64 +227,113 @@ impl<'a> BackupSelection<'a> {
     }
 
     /// Shares out what the PATHs lead to in their `readings`.
-    fn share(&mut self, readings: &BTreeMap<usize, Reading>) {
-        let mut newest = PathMatches::new();
-        for ((at, reading), matches) in std::mem::take(&mut self.found) {
-            if readings.get(&at) != Some(&reading) {
-                continue;
-            }
-            for (path, found) in matches {
-                match newest.get_mut(&path) {
-                    Some(known) if known.copy <= found.copy => {}
-                    Some(known) => *known = found,
-                    None => drop(newest.insert(path, found)),
+    fn share(&mut self, readings: &BTreeMap<usize, Reading>, stop: &Stop) -> Result<(), LaunchError> {
+        self.readings.clone_from(readings);
+        let found = std::mem::take(&mut self.found).matches.into_iter();
+        let found = found.filter(|((at, reading), _)| readings.get(at) == Some(reading));
+        let mut found = found.map(|(_, matches)| matches).peekable();
+        if found.peek().is_none() {
+            return Ok(());
+        }
+        let copies = self.copies.iter().enumerate();
+        let mut shares: Vec<CopyShare<'a>> = copies.map(|(place, copy)| CopyShare::new(copy, Some(place))).collect();
+        if let [share] = &mut *shares {
+            for row in archive::rows(&self.place.dir, share.copy)? {
+                go_on(stop)?;
+                let row = row?;
+                if self.is_requested(share.copy, &row.path) {
+                    share.add_row(&row);
                 }
             }
         }
-        let mut shares: Vec<CopyShare<'a>> = self.copies.iter().map(|copy| CopyShare::new(copy)).collect();
-        for (path, found) in newest {
-            if let Some(share) = shares.get_mut(found.copy) {
-                share.add(path, found.is_dir, found.size);
+        let mut newest = found.next().unwrap_or_default();
+        for (path, found) in found.flatten() {
+            let known = newest.entry(path).or_insert(found);
+            if found.copy < known.copy {
+                *known = found;
             }
         }
-        self.shares
-            .extend(shares.into_iter().filter(|share| !share.paths.is_empty()));
+        for found in newest.values() {
+            if let Some(share) = shares.get_mut(found.copy) {
+                share.add(found.is_dir, found.size);
+            }
+        }
+        self.newest = newest;
+        self.shares.extend(shares.into_iter().filter(|share| share.entries > 0));
+        Ok(())
+    }
+
+    /// True for a path of `copy` to which a PATH leads.
+    fn is_requested(&self, copy: &CatalogueCopy, path: &RelPath) -> bool {
+        let requested = self.requested.get(&copy.manifest.source_path());
+        let mut requested = requested.into_iter().flatten();
+        requested.any(|wanted| {
+            let reading = self.readings.get(&wanted.at);
+            reading.is_some() && wanted.reading(path).as_ref() == reading
+        })
+    }
+
+    /// True for a path of a share's copy that comes from there.
+    pub(super) fn is_in(&self, share: &CopyShare<'_>, path: &RelPath) -> bool {
+        match share.place {
+            None => true,
+            Some(_) if self.copies.len() == 1 => self.is_requested(share.copy, path),
+            Some(place) => self
+                .newest
+                .get(&path_hash(path))
+                .is_some_and(|found| found.copy == place),
+        }
+    }
+}
+
+fn too_many(backup: &str) -> LaunchError {
+    LaunchError::Refused {
+        message: format!(
+            "the PATHs lead to more than {} entries in the copies of backup `{backup}`",
+            show_count(MAX_PATHS as u64)
+        ),
+        help: "name one copy with --copy, or give PATHs that lead to less".to_owned(),
     }
 }
 
 impl<'a> CopyShare<'a> {
-    fn new(copy: &'a CatalogueCopy) -> Self {
+    fn new(copy: &'a CatalogueCopy, place: Option<usize>) -> Self {
         Self {
             copy,
-            paths: BTreeSet::new(),
+            place,
+            entries: 0,
             files: 0,
             bytes: 0,
         }
     }
 
-    fn add(&mut self, path: RelPath, is_dir: bool, size: u64) {
+    fn add_row(&mut self, row: &FileEntry) {
+        self.add(row.kind == FileEntryKind::Dir, row.size);
+    }
+
+    fn add(&mut self, is_dir: bool, size: u64) {
+        self.entries += 1;
         self.files += u64::from(!is_dir);
         self.bytes = self.bytes.saturating_add(size);
-        self.paths.insert(path);
     }
 }
 
-fn go_on(stop: &Stop) -> Result<(), LaunchError> {
+pub(super) fn go_on(stop: &Stop) -> Result<(), LaunchError> {
     stop.signal().map_or(Ok(()), |signal| Err(LaunchError::Signal(signal)))
 }
 
 /// Decides what the PATHs mean and what comes from which copy. A PATH that a copy contains as typed is that name and not a
 /// pattern; one that means nothing as typed is read with its escapes. Gives the PATHs that led to something.
-pub(super) fn interpret(selections: &mut [BackupSelection<'_>]) -> BTreeSet<usize> {
+pub(super) fn interpret(selections: &mut [BackupSelection<'_>], stop: &Stop) -> Result<BTreeSet<usize>, LaunchError> {
     let mut readings: BTreeMap<usize, Reading> = BTreeMap::new();
-    for (at, reading) in selections.iter().flat_map(|selection| selection.found.keys()) {
+    for (at, reading) in selections.iter().flat_map(|selection| selection.found.matches.keys()) {
         let known = readings.entry(*at).or_insert(*reading);
         *known = (*known).min(*reading);
     }
     for selection in selections {
-        selection.share(&readings);
+        selection.share(&readings, stop)?;
     }
-    readings.into_keys().collect()
+    Ok(readings.into_keys().collect())
 }
 
 /// One destination may contain several backups; each has a source of its own.
@@ -276,7 +368,9 @@ pub(super) fn by_backup<'a>(
                 source,
                 copies,
                 requested: BTreeMap::new(),
-                found: BTreeMap::new(),
+                found: FoundPaths::default(),
+                readings: BTreeMap::new(),
+                newest: PathMatches::new(),
                 shares: Vec::new(),
             };
             placed.extend(selection.request(paths)?);
@@ -287,5 +381,28 @@ pub(super) fn by_backup<'a>(
     match paths.find(|(at, _)| !placed.contains(at)) {
         Some((_, text)) if !selections.is_empty() => Err(outside(text)),
         _ => Ok(selections),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_each_path_is_kept_up_to_the_limit() {
+        let mut found = FoundPaths::default();
+        let at = |copy| PathMatch {
+            copy,
+            is_dir: false,
+            size: 1,
+        };
+        let (one, other) = ((0, Reading::Name), (1, Reading::Pattern));
+        assert!(found.add(one, [1; 16], at(0), 2));
+        assert!(found.add(other, [1; 16], at(0), 2));
+        // Known already.
+        assert!(found.add(one, [1; 16], at(3), 2));
+        assert!(!found.add(one, [2; 16], at(3), 2));
+        assert_eq!(found.matches[&one][&[1; 16]].copy, 0);
+        assert_eq!(found.matches[&one].len(), 1);
     }
 }

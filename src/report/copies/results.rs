@@ -3,6 +3,7 @@
 //! Takes one copy at a time, gives lines for people and a summary line.
 //! Invariant: damage, skipped files and lost attributes are always shown, even in quiet mode.
 
+use crate::archive::restore::MAX_NAMED;
 use crate::archive::{LostAttribute, RestoreReport};
 use crate::path::shown;
 use crate::report::run::lines::Detail;
@@ -12,9 +13,6 @@ use crate::units::{plural, show_count, show_size};
 use chrono::{DateTime, Utc};
 use std::fmt::Write as _;
 use std::path::Path;
-
-/// Skipped files that are listed by name.
-const MAX_LISTED: usize = 20;
 
 #[derive(Debug)]
 pub struct CopyResults {
@@ -98,18 +96,17 @@ impl CopyResults {
             },
         );
         let existing = "another file exists; use --force to replace it";
-        let failed = done.failed.iter().map(|(path, why)| (path, why.as_str()));
-        let skipped: Vec<_> = failed
-            .chain(done.existing.iter().map(|path| (path, existing)))
-            .collect();
-        self.skipped += skipped.len() as u64;
+        let failed = done.failed.first().iter().map(|(path, why)| (path, why.as_str()));
+        let existing = done.existing.first().iter().map(|path| (path, existing));
+        let skipped = done.failed.count() + done.existing.count();
+        self.skipped += skipped;
         let word = self.style.warn("skipped ");
-        for (path, why) in skipped.iter().take(MAX_LISTED) {
+        for (path, why) in failed.chain(existing).take(MAX_NAMED) {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{word}  {}  {}", one_line(&path.to_string()), one_line(why));
         }
-        if let Some(more @ 1..) = skipped.len().checked_sub(MAX_LISTED) {
-            let _ = writeln!(text, "{word}  and {} more", show_count(more as u64));
+        if let Some(more @ 1..) = skipped.checked_sub(MAX_NAMED as u64) {
+            let _ = writeln!(text, "{word}  and {} more", show_count(more));
         }
         for lost in &done.lost {
             let line = |word| format!("{}  {}\n", self.style.warn(word), one_line(&lost.to_string()));
