@@ -87,6 +87,8 @@ impl PathSet {
     fn build(regex: &str) -> Option<Self> {
         let dense = dense::Config::new()
             .start_kind(StartKind::Anchored)
+            // After a word was found, states differ only in what they found of it again: they are one.
+            .minimize(true)
             .dfa_size_limit(Some(MAX_AUTOMATON_BYTES))
             .determinize_size_limit(Some(MAX_AUTOMATON_BYTES));
         let syntax = syntax::Config::new()
