@@ -39,7 +39,7 @@ fn with_file(text: &str, file: &Path) -> String {
         };
         match command {
             Some((command, rest)) if reads(command) => {
-                out += &format!("{command} -f {}`{rest}", quoted(&file.to_string_lossy()));
+                out.extend([command, " -f ", &quoted(&file.to_string_lossy()), "`", rest]);
             }
             _ => out += part,
         }
