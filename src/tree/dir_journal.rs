@@ -1,4 +1,4 @@
-//! [`DirJournal`]: which directories a restore made, and which it made writable for the time.
+//! `DirJournal`: which directories a restore made, and which it made writable for the time.
 //!
 //! Takes the root of a target; keeps a file in it (`.opsrun-<run id>-dirs.part`, locked, one JSON line for each directory)
 //! from the first line until everything is as it should be. What a restore that was killed could not finish is read

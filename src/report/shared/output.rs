@@ -36,7 +36,7 @@ pub fn failure_text(message: &str, help: Option<&str>, style: Style) -> String {
     text
 }
 
-/// A document as indented JSON with a line end. People read it at terminals too: see [`plain`].
+/// A document as indented JSON with a line end. People read it at terminals too: see `plain`.
 pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
     serde_json::to_string_pretty(value).map(|text| plain(&text) + "\n")
 }
