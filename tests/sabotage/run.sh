@@ -64,6 +64,7 @@ if $check; then
     exit 0
 fi
 
+[ -z "${SABOTAGE_LOGS:-}" ] || mkdir -p "$SABOTAGE_LOGS" || exit 1
 if [ -n "${SABOTAGE_TARGET:-}" ]; then
     copy=$SABOTAGE_TARGET/copy
     rm -rf "$copy" && mkdir -p "$copy" || exit 1
@@ -115,8 +116,10 @@ while [ ${#todo[@]} -gt 0 ]; do
     for name in "${todo[@]}"; do
         # One build knows one test program.
         target=${test[$name]%% -- *}
-        if [ ${#round[@]} = 0 ] || { $together && [ "$target" = "$what" ] && [[ $seen != *" ${room[$name]} "* ]]; }; then
-            round+=("$name") seen+="${room[$name]} " what=$target
+        if [ ${#round[@]} = 0 ] || { $together && [ "$target" = "$what" ] &&
+            [[ $seen != *" ${room[$name]} "* && $seen != *" ${file[$name]} "* ]]; }; then
+            # Each is made from the whole file: two in one file would undo each other.
+            round+=("$name") seen+="${room[$name]} ${file[$name]} " what=$target
         else
             later+=("$name")
         fi
