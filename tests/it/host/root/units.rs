@@ -141,7 +141,9 @@ fn works_under(unit: &Path, drop_in: Option<&str>) {
         let since = Instant::now();
         while !host.gone() {
             let text = output_of(&run_with_input(&mut host.command(None), ""), 0);
-            assert_eq!(text, "", "{}", unit.display());
+            // On a busy machine a round takes longer than the period, and says which instants it skips.
+            let said = text.lines().find(|line| !line.contains("skipped"));
+            assert_eq!(said, None, "{}", unit.display());
             assert!(since.elapsed() < DEADLINE, "{}: it deletes nothing", unit.display());
         }
     } else {
