@@ -9,6 +9,7 @@ use super::facts::{CopyFacts, PlanFacts, Scan};
 use super::guards::{self, Refusal};
 use super::summary::ClassSummary;
 use crate::archive::{LeftOut, Writer};
+use crate::entry::EntryKind;
 use crate::model::retention::KeepReason;
 use crate::model::{Backup, Check, JobName, Retention, StepKind, StepName, Strategy, Target};
 use crate::path::RelPath;
@@ -141,6 +142,22 @@ impl BackupStep {
             Strategy::Archive { .. } => self.last_ratio.unwrap_or((1, 20)),
         };
         packed_size(self.allocated, ratio)
+    }
+
+    /// About how many files and directories the copy will make. What has several names is made once.
+    pub fn expected_inodes(&self) -> u64 {
+        /// The archive with its list and manifest, and what is made beside them until they have their names.
+        const OF_A_COPY: u64 = 8;
+        let Some(scan) = self.scan.as_ref().filter(|_| self.backup.strategy == Strategy::Copy) else {
+            return OF_A_COPY;
+        };
+        let mut linked = BTreeSet::new();
+        let stored = self.store.iter().filter_map(|at| scan.entries.get(*at));
+        let made = stored.filter(|entry| {
+            let alone = entry.nlink < 2 || entry.kind == EntryKind::Dir;
+            alone || linked.insert((entry.identity.dev, entry.identity.ino))
+        });
+        OF_A_COPY + made.count() as u64
     }
 }
 
