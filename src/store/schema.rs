@@ -220,7 +220,7 @@ pub(super) fn make_older(path: &Path, version: usize) {
     connection
         .pragma_update(None, "application_id", APPLICATION_ID)
         .unwrap();
-    connection.pragma_update(None, "user_version", version).unwrap();
+    connection.pragma_update(None, "user_version", version as i64).unwrap();
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {

@@ -219,9 +219,11 @@ fn an_instant_runs_once_in_each_era_of_the_clock() {
         (0, Some(&at(10)), Some(&at(10)))
     );
     let mut again = turn(RUNS[2], Some(5), 10);
-    for state in [again.advances[0].before.as_mut().unwrap(), &mut again.advances[0].after] {
-        state.era = 1;
-    }
+    let [advance] = again.advances.as_mut_slice() else {
+        unreachable!()
+    };
+    advance.after.era = 1;
+    advance.before.as_mut().unwrap().era = 1;
     assert!(store.record_tick(&again, "serve", at(10)).unwrap());
     assert_eq!(store.decisions(&job("target:t"), 9).unwrap().len(), 2);
     assert!(ran(99).is_empty());
