@@ -13,6 +13,7 @@ use crate::entry::EntryKind;
 use crate::model::retention::KeepReason;
 use crate::model::{Backup, Check, JobName, Retention, StepKind, StepName, Strategy, Target};
 use crate::path::RelPath;
+use crate::time_zone::Zone;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -31,7 +32,7 @@ pub struct Plan {
     pub writer: Writer,
     /// The moment by which ages are counted.
     pub at: DateTime<Utc>,
-    pub timezone: chrono_tz::Tz,
+    pub timezone: Zone,
     /// Jobs that are left out because they, or what they depend on, are paused.
     pub paused: Vec<JobName>,
     /// What was asked for and is left out, and why: one sentence each.
@@ -265,7 +266,7 @@ impl Plan {
             host: facts.host.clone(),
             writer: facts.writer.clone(),
             at: facts.now,
-            timezone: ops.timezone,
+            timezone: ops.timezone.clone(),
             paused: Vec::new(),
             notes: Vec::new(),
             steps: Vec::new(),

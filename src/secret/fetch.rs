@@ -170,6 +170,7 @@ fn asking(words: &[String], cwd: &Path) -> Spawn {
         arguments,
         cwd: cwd.to_owned(),
         env: Vec::new(),
+        run_as: None,
         input: None,
         timeout: Some(TIMEOUT),
         kill_after: KILL_AFTER,
