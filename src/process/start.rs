@@ -9,6 +9,7 @@ use super::capture::CaptureLimits;
 use super::group::Leader;
 use super::line;
 use super::orphans::registered;
+use super::trace;
 use crate::error_chain::with_reason;
 use crate::limits;
 use crate::path::{Shown, shown};
@@ -16,12 +17,14 @@ use rustix::fs::Access;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use secrecy::{ExposeSecret, SecretString};
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::unix::pipe::{Receiver, Sender};
 
@@ -51,6 +54,8 @@ pub struct Spawn {
     pub streams: Streams,
     /// How much of each output is kept.
     pub keep: CaptureLimits,
+    /// Into this file the child writes who it is before its program runs ([`super::GroupTrace`]).
+    pub trace: Option<Arc<File>>,
 }
 
 impl Spawn {
@@ -191,6 +196,9 @@ fn try_start(spawn: &Spawn) -> io::Result<(Leader, Ends)> {
     if let Some(limits) = limits::open_files_of_children() {
         limited(&mut command, limits);
     }
+    if let Some(file) = &spawn.trace {
+        traced(&mut command, Arc::clone(file));
+    }
     let child = registered(|| unmasked(|| command.spawn()))?;
     // It holds the writing ends: with them open, no output would ever end.
     drop(command);
@@ -203,6 +211,13 @@ fn limited(command: &mut Command, limits: Rlimit) {
     let limit = move || setrlimit(Resource::Nofile, limits).map_err(io::Error::from);
     // SAFETY: it makes one system call, and neither allocates nor locks.
     unsafe { command.pre_exec(limit) };
+}
+
+/// Starts with a trace of the child in this file. Its process group is its own by then.
+#[expect(unsafe_code, reason = "what happens between fork and exec is unsafe by nature")]
+fn traced(command: &mut Command, file: Arc<File>) {
+    // SAFETY: it makes system calls, and neither allocates nor locks.
+    unsafe { command.pre_exec(move || trace::leave(&file)) };
 }
 
 /// Starts with no signal blocked: a child inherits what is, and would be deaf to TERM, or worse. What is blocked

@@ -39,6 +39,7 @@ impl Vault {
             kill_after: terms.kill_after,
             streams: terms.streams,
             keep: CaptureLimits::default(),
+            trace: None,
         })
     }
 }
