@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 impl Store {
     /// Notes that `run` begins; must come before its first event.
     pub fn begin_run(&self, run: &str, command: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
-        self.write(|db| begin_run(db, run, command, Stamp(at), &self.own_process()))
+        self.write(|db| begin_run(db, run, command, Stamp(at), &self.own_process(db)))
     }
 
     pub fn journal(&self, run: &str) -> RunJournal<'_> {

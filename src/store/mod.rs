@@ -171,8 +171,11 @@ impl Store {
         self.path.parent().unwrap_or(Path::new(""))
     }
 
-    /// The token of this process, for runs that it begins.
-    fn own_process(&self) -> String {
+    /// The token of this process, for runs that it begins. What may not be written gets no lock beside it either.
+    fn own_process(&self, db: &Connection) -> String {
+        if db.is_readonly(rusqlite::MAIN_DB).unwrap_or(false) {
+            return String::new();
+        }
         process_token::token(self.state_dir())
     }
 

@@ -64,7 +64,7 @@ impl Store {
                 }
             }
             for run in &turn.runs {
-                begin_run(db, &run.run, command, now, &self.own_process())?;
+                begin_run(db, &run.run, command, now, &self.own_process(db))?;
                 for claim in &run.occurrences {
                     let sql = "INSERT INTO claims (schedule, instant, run, at) VALUES (?1, ?2, ?3, ?4)";
                     db.run(sql, params![claim.schedule, Stamp(claim.instant), run.run, now])?;

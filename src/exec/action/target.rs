@@ -11,7 +11,7 @@ use super::{Context, Ended, outcome};
 use crate::error_chain::error_chain;
 use crate::exec::recorder::Recorder;
 use crate::liveness::children::Children;
-use crate::model::{Program, StepName, Target};
+use crate::model::{StepName, Target};
 use crate::process::{self, Captured, CompletedProcess, Ending, Ladder, Spawn, SpawnError, SpawnFailure, Streams};
 use crate::run::{Event, Outcome, Output, State};
 use crate::secret::{ChildLimits, Vault};
@@ -87,6 +87,7 @@ impl Attempts<'_> {
         let mark = self.children.mark(self.step).map_err(|error| SpawnError {
             program: spawn.program.clone(),
             cwd: spawn.cwd.clone(),
+            run_as: spawn.run_as.clone(),
             why: SpawnFailure::Other(io::Error::other(error_chain(&error))),
         })?;
         let spawn = Spawn {
@@ -175,7 +176,7 @@ impl Attempts<'_> {
             ending if self.stop.asked() && more_were_due => child::stopped(self.stop, &format!("{ending}{which}")),
             ending => outcome(State::Failed, format!("{ending}{which}")),
         };
-        let shell = matches!(self.target.command.program, Program::Shell(_));
+        let shell = self.target.command.program.is_shell();
         ended.with_help(child::advice(done.ending, shell)).with_details(details)
     }
 }
