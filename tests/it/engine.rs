@@ -168,6 +168,7 @@ fn target(name: &str, line: &str, needs: &[String]) -> Target {
             program: Program::Shell(line.to_owned()),
             cwd: PathBuf::from("/"),
             env: Vec::new(),
+            run_as: None,
         },
         timeout: None,
         kill_after: Duration::from_secs(5),
