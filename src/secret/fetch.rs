@@ -179,6 +179,7 @@ fn asking(words: &[String], cwd: &Path) -> Spawn {
             head: MAX_SECRET_BYTES + 2,
             tail: 0,
         },
+        trace: None,
     }
 }
 
