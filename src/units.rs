@@ -265,6 +265,26 @@ pub fn parse_hex(text: &str) -> Option<[u8; 32]> {
     bytes.collect::<Option<Vec<u8>>>()?.try_into().ok()
 }
 
+/// `%41` is `A`; what is not an escape stays.
+pub fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut rest = text.as_bytes();
+    let mut plain = Vec::with_capacity(rest.len());
+    while let Some((first, more)) = rest.split_first() {
+        let digits = more
+            .get(..2)
+            .filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        let byte = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        if let Some(byte) = byte.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            plain.push(byte);
+            rest = more.get(2..).unwrap_or_default();
+        } else {
+            plain.push(*first);
+            rest = more;
+        }
+    }
+    plain
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,5 +347,10 @@ mod tests {
             let value = parse_duration(text).unwrap();
             assert_eq!(parse_duration(&show_duration(value)), Ok(value), "{text}");
         }
+    }
+
+    #[test]
+    fn escapes_are_undone() {
+        assert_eq!(percent_decoded("a%41%zz%4"), b"aA%zz%4");
     }
 }

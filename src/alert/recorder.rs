@@ -84,7 +84,7 @@ impl<'a> AlertRecorder<'a> {
                 _ => {}
             }
         }
-        let help = "`opsrun history` shows what happened before; commands that the run started may still be running";
+        let help = "`opsrun history` shows what happened before, and `opsrun status` what is still at work";
         let outcome = Outcome {
             help: Some(help.to_owned()),
             ..Outcome::new(State::Interrupted, "the run was interrupted")

@@ -29,6 +29,8 @@ pub const MAX_PARALLEL_RUNS: u32 = 16;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ActiveJobs {
     jobs: BTreeMap<JobName, JobRuns>,
+    /// Jobs whose processes work without an opsrun, each with a description.
+    left_running: BTreeMap<JobName, String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,6 +47,15 @@ impl ActiveJobs {
         } else {
             runs.pending += 1;
         }
+    }
+
+    /// A job that was left at work by an opsrun which was killed; `what` is a sentence without its end.
+    pub fn add_left_running(&mut self, job: JobName, what: String) {
+        self.left_running.insert(job, what);
+    }
+
+    fn is_busy(&self, job: &JobName) -> bool {
+        self.runs(job) > 0 || self.left_running.contains_key(job)
     }
 
     fn runs(&self, job: &JobName) -> u32 {
@@ -151,7 +162,7 @@ impl<'a> TickBuilder<'a> {
             let reason = "it was queued, and the clock was set back to before it was due";
             return self.decide(job, waiting, FiringVerdict::Dropped, reason);
         }
-        if self.active.runs(job) == 0 {
+        if !self.active.is_busy(job) {
             self.tick.turn.unqueue.push(job.clone());
             let why = "it was queued until its previous run ended";
             self.admit(due, waiting, why);
@@ -312,15 +323,15 @@ impl<'a> TickBuilder<'a> {
     fn overlaps(&mut self, due: &'a ScheduledJob, occurrence: &Occurrence, why: &str) {
         let job = &due.job;
         let waits = self.agenda.queue.get(job).filter(|_| !self.started.contains(job));
+        let left = self.active.left_running.get(job).filter(|_| self.active.runs(job) == 0);
+        let busy = left.map_or("its previous run is still active", String::as_str);
+        let queued_already = format!("{busy}, and one is queued already");
         let (verdict, reason) = match due.overlap {
-            Overlap::Skip => (FiringVerdict::SkippedOverlap, "its previous run is still active"),
-            Overlap::Queue if waits.is_some() => (
-                FiringVerdict::SkippedOverlap,
-                "its previous run is still active, and one is queued already",
-            ),
+            Overlap::Skip => (FiringVerdict::SkippedOverlap, busy),
+            Overlap::Queue if waits.is_some() => (FiringVerdict::SkippedOverlap, queued_already.as_str()),
             Overlap::Queue => {
                 self.tick.turn.queue.push((job.clone(), occurrence.clone()));
-                (FiringVerdict::Queued, "its previous run is still active")
+                (FiringVerdict::Queued, busy)
             }
             Overlap::Replace => {
                 if let Some(waits) = waits {
@@ -401,7 +412,7 @@ impl<'a> TickBuilder<'a> {
     }
 
     fn is_busy(&self, job: &JobName) -> bool {
-        self.started.contains(job) || self.active.runs(job) > 0
+        self.started.contains(job) || self.active.is_busy(job)
     }
 
     fn wake(&mut self, at: DateTime<Utc>) {

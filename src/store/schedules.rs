@@ -78,7 +78,7 @@ impl Store {
                 }
             }
             for run in &turn.runs {
-                begin_run(db, &run.run, command, now)?;
+                begin_run(db, &run.run, command, now, &self.own_process(db))?;
                 for claim in &run.occurrences {
                     let sql = "INSERT INTO claims (schedule, instant, run, at) VALUES (?1, ?2, ?3, ?4)";
                     db.run(sql, params![claim.schedule, Stamp(claim.instant), run.run, now])?;
@@ -134,11 +134,17 @@ impl Store {
     /// Targets that were tried in a run whose process is gone, and never came to an end there.
     pub fn lost_attempts(&self) -> Result<Vec<JobName>, StoreError> {
         self.read(|db| {
-            let sql = "SELECT job, process FROM back_offs JOIN runs ON runs.run = back_offs.run
+            let sql = "SELECT job, runs.run, process FROM back_offs JOIN runs ON runs.run = back_offs.run
                  WHERE finished_at IS NULL ORDER BY job";
-            let rows = db.rows(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let gone = |(job, process): (JobName, String)| (!alive::is_alive(&process)).then_some(job);
-            Ok(rows.into_iter().filter_map(gone).collect())
+            let tried: Vec<(JobName, String, String)> =
+                db.rows(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            let mut lost = Vec::new();
+            for (job, run, process) in tried {
+                if !alive::is_running(db, self.state_dir(), &run, &process)? {
+                    lost.push(job);
+                }
+            }
+            Ok(lost)
         })
     }
 
