@@ -5,6 +5,7 @@
 //! - [`bad_days`]: kill -9, two at once, files and states that cannot be used
 //! - [`clocks`]: clocks that run a hundredfold, step, and stand
 //! - [`left_running`]: what a daemon that was killed left at work
+//! - [`day`]: a day with a hundred jobs
 //! - [`policies`]: overlap, back-off, missed instants
 //! - [`signals`]: how it is stopped, told to read its file again, and what a service manager hears
 //! - [`soak`]: many times over
@@ -20,6 +21,7 @@
 mod alerts;
 mod bad_days;
 mod clocks;
+mod day;
 mod left_running;
 mod policies;
 mod signals;
