@@ -139,6 +139,12 @@ CREATE TABLE writer (
     id TEXT PRIMARY KEY
 ) STRICT;
 ",
+    "
+ALTER TABLE outbox ADD COLUMN recipients TEXT;
+ALTER TABLE outbox ADD COLUMN pause_until TEXT;
+ALTER TABLE outbox ADD COLUMN lifted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN given_up_by TEXT;
+",
 ];
 
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -405,7 +405,9 @@ fn the_id_of_a_writer_is_made_once_and_an_older_state_has_none() {
     assert_eq!(again.writer().unwrap().as_deref(), Some("a"));
     drop(again);
     let store = Store::open(dir.path()).unwrap();
-    let older = "DROP TABLE writer; PRAGMA user_version = 4";
+    let older = "ALTER TABLE outbox DROP COLUMN recipients; ALTER TABLE outbox DROP COLUMN pause_until;
+        ALTER TABLE outbox DROP COLUMN lifted; ALTER TABLE outbox DROP COLUMN given_up_by;
+        DROP TABLE writer; PRAGMA user_version = 4";
     store.connection().execute_batch(older).unwrap();
     drop(store);
     let older = Store::open_read_only(dir.path()).unwrap().unwrap();
