@@ -134,6 +134,7 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
             definition: entry.definition.clone(),
             since: at("2026-11-01T00:00:00Z"),
             handled: at(handled),
+            era: 0,
         };
         agenda.schedules.insert("noon".to_owned(), state);
         if let Some(until) = failed {

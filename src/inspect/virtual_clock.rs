@@ -35,6 +35,7 @@ impl<'a> VirtualClock<'a> {
                 definition: entry.definition.clone(),
                 since: from,
                 handled: instant_before(entry, from),
+                era: 0,
             };
             agenda.schedules.insert(entry.schedule.name.clone(), state);
         }

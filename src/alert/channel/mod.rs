@@ -108,6 +108,21 @@ impl ChannelSender {
         }
     }
 
+    /// Says of secrets that are hardly any, beside what the receiver answered.
+    fn with_doubts(&self, mut delivery: Delivery) -> Delivery {
+        let (Delivery::Sent { answer: text }
+        | Delivery::Partial { why: text, .. }
+        | Delivery::Retry { why: text, .. }
+        | Delivery::Dead { why: text }) = &mut delivery;
+        for doubt in self.vault.take_doubts() {
+            if !text.is_empty() {
+                text.push_str("; ");
+            }
+            text.push_str(&doubt);
+        }
+        delivery
+    }
+
     /// Without its secret nothing is sent; the secret may be there next time.
     fn missing_secret(&self, error: &SecretError) -> Delivery {
         Delivery::retry(short_line(&self.vault.redact(&error.to_string())))
@@ -118,7 +133,9 @@ impl Deliver for ChannelSender {
     async fn deliver(&self, channel: &Channel, message: &Message, to: &[String]) -> Delivery {
         tokio::select! {
             biased;
-            delivery = self.attempt(channel, message, to) => delivery.unwrap_or_else(|undelivered| undelivered),
+            delivery = self.attempt(channel, message, to) => {
+                self.with_doubts(delivery.unwrap_or_else(|undelivered| undelivered))
+            }
             () = self.stop.wait() => Delivery::retry("opsrun was stopped"),
         }
     }

@@ -18,14 +18,13 @@ mod reply;
 
 pub use reply::Reply;
 
-use super::error::{Fault, LocalError, NetError, Stage, foreign};
+use super::error::{ConnectionEnd, Fault, NetError, Stage, foreign};
 use super::stage_tracker::StageTracker;
 use super::{MailTls, tcp, tls, trust};
 use crate::clock::Stopwatch;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reply::{ReplyError, SmtpStream};
-use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -33,7 +32,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -82,6 +80,13 @@ pub enum MailError {
         asked: SmtpRequest,
         reply: Reply,
     },
+    /// The connection ended in place of a reply.
+    #[error("{place}: {} before {}", how.words(), asked.awaited())]
+    Cut {
+        place: String,
+        how: ConnectionEnd,
+        asked: SmtpRequest,
+    },
     #[error("{place}: the server does not offer {what}")]
     Missing { place: String, what: &'static str },
     #[error("`{0}` is not a valid e-mail address")]
@@ -90,9 +95,11 @@ pub enum MailError {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SmtpRequest {
-    /// The connection, or EHLO.
     #[error("the connection")]
     Greeting,
+    /// EHLO.
+    #[error("the connection")]
+    Hello,
     #[error("STARTTLS")]
     Tls,
     #[error("the login")]
@@ -104,6 +111,18 @@ pub enum SmtpRequest {
     Recipients,
     #[error("the message")]
     Message,
+}
+
+impl SmtpRequest {
+    /// What comes next from the server.
+    fn awaited(self) -> String {
+        match self {
+            Self::Greeting => "the server's greeting".to_owned(),
+            Self::Hello => "the reply to EHLO".to_owned(),
+            Self::Recipients => "the reply to a recipient".to_owned(),
+            asked => format!("the reply to {asked}"),
+        }
+    }
 }
 
 impl MailError {
@@ -118,9 +137,9 @@ impl MailError {
     /// The server will never accept this message. A refused connection and a missing STARTTLS may pass.
     pub fn is_final(&self) -> bool {
         match self {
-            Self::Net(_) | Self::Garbled { .. } => false,
+            Self::Net(_) | Self::Garbled { .. } | Self::Cut { .. } => false,
             Self::Refused { asked, reply, .. } => {
-                reply.is_final() && !matches!(asked, SmtpRequest::Greeting | SmtpRequest::Tls)
+                reply.is_final() && !matches!(asked, SmtpRequest::Greeting | SmtpRequest::Hello | SmtpRequest::Tls)
             }
             Self::Missing { what, .. } => *what != STARTTLS,
             Self::Address(_) => true,
@@ -226,8 +245,6 @@ async fn converse(mail: Mail<'_>, place: &str, stage: &StageTracker, progress: &
         let offers = smtp.hello(&me).await?;
         return smtp.deliver(&offers, progress).await;
     }
-    let name =
-        ServerName::try_from(mail.host.to_owned()).map_err(|_| NetError::from(LocalError::Name(foreign(mail.host))))?;
     let (config, verifier) = trust::configure(mail.ca_file, true).await?;
     let (mut stream, me) = connect(mail, place, stage).await?;
     if mail.tls == MailTls::StartTls {
@@ -244,12 +261,10 @@ async fn converse(mail: Mail<'_>, place: &str, stage: &StageTracker, progress: &
         stream = smtp.stream.stream;
     }
     stage.set(Stage::Handshake);
-    let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-    let stream = shaken.map_err(|error| {
-        let distrust = verifier.seen().and_then(|seen| seen.distrust);
-        let fault = distrust.map_or_else(|| tls::fault_of_handshake(&error), Fault::Distrusted);
-        NetError::at(place, fault)
-    })?;
+    let shaken = tls::shake(&Arc::new(config), &verifier, mail.host, stream).await;
+    let stream = shaken
+        .map_err(NetError::from)?
+        .map_err(|fault| NetError::at(place, fault))?;
     stage.set(Stage::Answer);
     let mut smtp = Conversation::over(stream, mail, place);
     if mail.tls == MailTls::Tls {
@@ -275,12 +290,19 @@ struct Conversation<'a, S> {
     stream: SmtpStream<S>,
     mail: Mail<'a>,
     place: &'a str,
+    /// What the server has to reply to.
+    asked: SmtpRequest,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
     fn over(stream: S, mail: Mail<'a>, place: &'a str) -> Self {
         let stream = SmtpStream::over(stream);
-        Self { stream, mail, place }
+        Self {
+            stream,
+            mail,
+            place,
+            asked: SmtpRequest::Greeting,
+        }
     }
 
     async fn greeting(&mut self) -> Result<(), MailError> {
@@ -289,7 +311,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
     }
 
     async fn hello(&mut self, me: &str) -> Result<Offers, MailError> {
-        let reply = self.command(&format!("EHLO {me}"), SmtpRequest::Greeting).await?;
+        let reply = self.command(&format!("EHLO {me}"), SmtpRequest::Hello).await?;
         Ok(Offers::read(&reply))
     }
 
@@ -297,6 +319,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
     async fn deliver(&mut self, offers: &Offers, progress: &Progress) -> Result<(), MailError> {
         let mail = self.mail;
         if let Some((user, password)) = mail.login {
+            self.asked = SmtpRequest::Login;
             self.login(offers, user.expose_secret(), password.expose_secret())
                 .await?;
         }
@@ -308,6 +331,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         let sender = format!("MAIL FROM:<{}>{utf8}", mail.from);
         self.command(&sender, SmtpRequest::Sender).await?;
         let mut refused: Vec<Reply> = Vec::new();
+        self.asked = SmtpRequest::Recipients;
         for address in mail.to {
             let reply = self.line(&format!("RCPT TO:<{address}>")).await?;
             if !reply.is_done() {
@@ -322,6 +346,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
             let reply = refused.swap_remove(temporary.unwrap_or(0));
             return Err(self.refused(SmtpRequest::Recipients, reply));
         }
+        self.asked = SmtpRequest::Message;
         let reply = self.line("DATA").await?;
         self.expect(reply, Reply::wants_more, SmtpRequest::Message)?;
         let reply = self.exchange(&stuffed(mail.message)).await?;
@@ -351,6 +376,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
 
     /// A command that ends with its reply.
     async fn command(&mut self, command: &str, asked: SmtpRequest) -> Result<Reply, MailError> {
+        self.asked = asked;
         let reply = self.line(command).await?;
         self.expect(reply, Reply::is_done, asked)
     }
@@ -394,6 +420,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         let place = self.place.to_owned();
         match broken {
             ReplyError::Stream(fault) => NetError::At { place, fault }.into(),
+            ReplyError::Cut(how) => MailError::Cut {
+                place,
+                how,
+                asked: self.asked,
+            },
             ReplyError::Garbled(why) => MailError::Garbled { place, why },
         }
     }

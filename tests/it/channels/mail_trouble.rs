@@ -220,3 +220,19 @@ fn without_its_password_nothing_is_asked() {
     );
     server.nothing();
 }
+
+#[test]
+fn a_connection_that_ends_names_what_was_awaited() {
+    let stages = [
+        ("greeting", "the server's greeting"),
+        ("EHLO", "the reply to EHLO"),
+        ("MAIL", "the reply to the sender"),
+        ("RCPT", "the reply to a recipient"),
+        ("DATA", "the reply to the message"),
+        ("content", "the reply to the message"),
+    ];
+    for (command, what) in stages {
+        let (_, delivery) = clear(Rules::in_clear().instead(command, Instead::HangUp));
+        retry(&delivery, &format!("the connection was closed before {what}"));
+    }
+}
