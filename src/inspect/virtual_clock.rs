@@ -6,6 +6,7 @@
 
 use crate::daemon::tick::{ActiveJobs, tick};
 use crate::daemon::timetable::{Timetable, TimetableEntry};
+use crate::inspect::outlook::handled;
 use crate::report::schedule::simulation::DownDocument;
 use crate::store::schedules::{Agenda, ScheduleState, TickRecord};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -46,6 +47,18 @@ impl<'a> VirtualClock<'a> {
             until,
             wake: Some(from),
         }
+    }
+
+    /// What was handled later, as of `now`, counts as decided as well.
+    pub fn after(mut self, agenda: &Agenda, now: DateTime<Utc>) -> Self {
+        for entry in &self.timetable.entries {
+            if let Some(handled) = handled(entry, agenda, now)
+                && let Some(state) = self.agenda.schedules.get_mut(&entry.schedule.name)
+            {
+                state.handled = state.handled.max(handled);
+            }
+        }
+        self
     }
 
     /// Instants of a schedule before the end that are still undecided.

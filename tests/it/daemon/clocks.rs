@@ -139,3 +139,46 @@ fn a_clock_that_stands_runs_nothing_and_then_what_is_due() {
     serve.term();
     world.each_instant_once("target:tick", Duration::from_secs(10));
 }
+
+#[test]
+fn answers_about_the_next_run_agree_with_the_daemon_while_the_clock_is_behind() {
+    let clock = TestClock::new(1, at("2031-05-06T07:59:58Z"));
+    let world = Workspace::of_jobs(r#"target "hourly" { command "true"; every "1h"; }"#);
+    let next = |code: i32| {
+        let status = ends(&world, &clock, code, &["status", "--json"]);
+        let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+        let plan = ends(&world, &clock, 0, &["plan", "--next", "1", "--format", "json"]);
+        let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+        let why = ends(&world, &clock, 0, &["why", "target:hourly", "--json"]);
+        let why: serde_json::Value = serde_json::from_str(&why).unwrap();
+        let of_status = at(status["jobs"][0]["next_run"].as_str().unwrap());
+        assert_eq!(at(plan["firings"][0]["start"].as_str().unwrap()), of_status);
+        assert_eq!(at(why["next_run"].as_str().unwrap()), of_status);
+        let handled = status["jobs"][0]["handled_until"].as_str().map(at);
+        assert_eq!(handled.is_some(), code == 1);
+        assert_eq!(why["because"] == "stands-still", code == 1, "{why}");
+        of_status
+    };
+    let mut first = serve(&world, &clock);
+    first.says("ok        target:hourly");
+    first.term();
+    assert_eq!(next(0), at("2031-05-06T09:00:00Z"));
+    // A little: 8:00 is not run again.
+    clock.step(TimeDelta::minutes(-30));
+    assert_eq!(next(1), at("2031-05-06T09:00:00Z"));
+    let text = ends(&world, &clock, 1, &["status"]);
+    assert!(
+        text.contains("stands still (ok)") && text.contains("check the clock, and that `opsrun serve`"),
+        "{text}"
+    );
+    // Much: the schedule follows the clock.
+    clock.step(TimeDelta::minutes(30) - TimeDelta::days(100));
+    let followed = at("2031-05-06T09:00:00Z") - TimeDelta::days(100);
+    assert_eq!(next(1), followed);
+    let mut again = serve(&world, &clock);
+    again.says("1 schedule goes on from the present time");
+    assert_eq!(next(0), followed);
+    clock.step(TimeDelta::hours(1));
+    again.says("ok        target:hourly");
+    again.term();
+}
