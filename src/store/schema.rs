@@ -145,6 +145,12 @@ ALTER TABLE decisions ADD COLUMN era INTEGER NOT NULL DEFAULT 0;
 DROP INDEX ran_once;
 CREATE UNIQUE INDEX ran_once ON decisions (job, schedule, instant, era) WHERE run IS NOT NULL;
 ",
+    "
+ALTER TABLE outbox ADD COLUMN recipients TEXT;
+ALTER TABLE outbox ADD COLUMN pause_until TEXT;
+ALTER TABLE outbox ADD COLUMN lifted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN given_up_by TEXT;
+",
 ];
 
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
