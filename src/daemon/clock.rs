@@ -7,6 +7,7 @@
 //! Invariant: steps alone decide nothing; decisions depend on the wall clock, the state, and how both fit.
 
 use crate::clock::ClockReading;
+use crate::model::schedule::due::GRACE;
 use crate::run::{Outcome, State};
 use crate::units::{long_time, plural};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -78,6 +79,13 @@ impl From<DateTime<Utc>> for ClockView {
             since: SinceLook::Steady,
         }
     }
+}
+
+/// True when what was to happen soon, by the clock before, would now have to wait for long.
+pub fn is_far_back(steps: &[ClockStep]) -> bool {
+    steps
+        .iter()
+        .any(|step| matches!(step, ClockStep::Back(time) if *time > GRACE))
 }
 
 /// For the alert about the clock: these schedules begin again, each after so much. None: there are none.

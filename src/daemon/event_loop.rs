@@ -313,8 +313,12 @@ impl Daemon<'_> {
             let taken = take_turn(&self.timetable, store, Some(&active), view, &self.options.command)?;
             let Some(tick) = taken else { continue };
             self.clocks = Some(reading);
-            for step in steps.into_iter().flatten() {
-                self.subscriber.notify(at, &Notice::Clock(step));
+            let steps = steps.unwrap_or_default();
+            for step in &steps {
+                self.subscriber.notify(at, &Notice::Clock(*step));
+            }
+            if clock::is_far_back(&steps) || !tick.set_back.is_empty() {
+                store.due_after_clock_was_set_back(at)?;
             }
             self.wake = tick.wake;
             for beginning in &tick.turn.runs {

@@ -52,6 +52,9 @@ pub fn run_due(
         };
         let clock = clock::set_back(&tick.set_back).or_else(|| Some(clock::stands_until(tick.stands_until?, at)));
         let vault = Vault::expecting(model.values());
+        if !tick.set_back.is_empty() {
+            store.due_after_clock_was_set_back(at)?;
+        }
         report_clock(model, &store, &vault, &clock.unwrap_or_else(clock::right))?;
         done.skipped.extend(tick.turn.decisions);
         for beginning in tick.turn.runs {
