@@ -4,7 +4,7 @@
 //! plan. Prints nothing: events and progress go to what the caller hands in.
 //! - `resurvey`: surveying a backup again during a run · [`job_ends`]: locks and back-offs at the end of a job
 //! - [`copies`]: the copies in destinations, and verifying them · [`restore`]: restoring files
-//! - `own_writer`: who makes copies here · [`history`]: past runs · [`crontab()`]: the user's crontab
+//! - [`mod@prune`]: history that is too old · `own_writer`: who makes copies here · [`history`]: past runs · [`crontab()`]: the user's crontab
 //!
 //! Invariant: an event is in the store before it goes anywhere else.
 
@@ -14,6 +14,7 @@ mod error;
 pub mod history;
 pub mod job_ends;
 mod own_writer;
+pub mod prune;
 pub mod restore;
 mod resurvey;
 pub mod served;
@@ -145,6 +146,7 @@ pub fn apply(
             message,
         })?;
     }
+    prune::forget_missing_copies(model, &jobs, &world, &store)?;
     let (facts, mut stuck) = repair(model, &jobs, &world, &store, &how.stop, &mut journal)?;
     let plan = plan::build(model, request, &facts)?;
     let status = if how.stop.asked() || !confirm(&plan) {

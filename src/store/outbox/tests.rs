@@ -324,7 +324,7 @@ fn a_message_of_a_later_version_is_given_up() {
 }
 
 #[test]
-fn strangers_are_given_up_and_the_old_forgotten() {
+fn strangers_are_given_up() {
     let (_dir, store) = open();
     enqueue(
         &store,
@@ -339,8 +339,6 @@ fn strangers_are_given_up_and_the_old_forgotten() {
     assert_eq!((&*given_up[0].id, given_up[0].state), ("1", MessageState::Dead));
     assert!(store.tidy_messages(&["c"], at(3)).unwrap().is_empty());
     assert_eq!(states(&store).len(), 3);
-    store.tidy_messages(&["c"], at(91 * 86_400)).unwrap();
-    assert_eq!(states(&store), [("1".to_owned(), MessageState::Dead)]);
 }
 
 #[test]
@@ -456,7 +454,11 @@ fn a_state_of_before_has_nothing_to_deliver() {
     let (dir, store) = open();
     store
         .connection()
-        .execute_batch("DROP TABLE outbox; DROP TABLE alert_states; DROP TABLE writer; PRAGMA user_version = 3")
+        .execute_batch(
+            "DROP TABLE outbox; DROP TABLE alert_states; DROP TABLE writer; DROP TABLE copies; DROP TABLE relied_on;
+             DROP TABLE sequences; DROP TABLE facts; DROP INDEX open_runs; DROP INDEX failed_runs;
+             DROP INDEX decisions_by_time; PRAGMA user_version = 3",
+        )
         .unwrap();
     drop(store);
     let old = Store::open_read_only(dir.path()).unwrap().unwrap();
