@@ -38,7 +38,7 @@ fn all(args: &HistoryArgs, model: &Model, terminal: &Terminal) -> Result<(), Fai
     };
     let of_job = args.job.as_ref().map(|job| format!(" of {job}")).unwrap_or_default();
     print(&document, args.json, |document| match filter.outcome {
-        _ if !document.runs.is_empty() => runs_text(&document.runs, model.ops.timezone, terminal.out),
+        _ if !document.runs.is_empty() => runs_text(&document.runs, &model.ops.timezone, terminal.out),
         Some(OutcomeFilter::State(state)) => format!("no runs{of_job} that ended as {}\n", state.word()),
         Some(OutcomeFilter::Failed) => format!("no runs{of_job} that failed\n"),
         None => format!("no runs{of_job} yet\n"),
@@ -52,11 +52,11 @@ fn one(run: &str, args: &HistoryArgs, model: &Model, terminal: &Terminal) -> Res
             let events = found.map(|found| found.events).unwrap_or_default();
             json_lines::head() + &events.iter().map(json_lines::line).collect::<String>()
         }
-        (None, false) => runs_text(&[], model.ops.timezone, terminal.out),
+        (None, false) => runs_text(&[], &model.ops.timezone, terminal.out),
         (Some(RunRecord { run, events }), false) => {
             let quiet = terminal.detail == Detail::Quiet;
             let detail = if quiet { Detail::Quiet } else { Detail::Verbose };
-            run_text(&run, &events, model.ops.timezone, terminal.out, detail)
+            run_text(&run, &events, &model.ops.timezone, terminal.out, detail)
         }
     })
 }

@@ -16,6 +16,7 @@ pub fn crontab(stop: &Stop) -> Result<Vec<u8>, LaunchError> {
         help: "give a file that contains a crontab, or `-` for stdin".to_owned(),
     };
     let spawn = Spawn {
+        run_as: None,
         program: "crontab".to_owned(),
         arguments: vec!["-l".to_owned()],
         input: None,

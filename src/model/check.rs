@@ -290,7 +290,15 @@ impl ProbeSetting {
     /// Where a command runs, and with which variables.
     pub fn of_command(command: &Command) -> Vec<Self> {
         let env = Self::names("env", &command.env);
-        std::iter::once(Self::path("in", &command.cwd)).chain(env).collect()
+        let run_as = command.run_as.as_ref().map(|run_as| Self {
+            label: "as",
+            text: run_as.to_string(),
+            is_path: false,
+        });
+        std::iter::once(Self::path("in", &command.cwd))
+            .chain(run_as)
+            .chain(env)
+            .collect()
     }
 }
 

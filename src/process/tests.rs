@@ -21,6 +21,7 @@ fn child(program: &str, arguments: &[&str]) -> Spawn {
         arguments: arguments.iter().map(|a| (*a).to_owned()).collect(),
         cwd: PathBuf::from("/"),
         env: Vec::new(),
+        run_as: None,
         input: None,
         timeout: None,
         kill_after: Duration::from_secs(60),

@@ -161,6 +161,7 @@ fn asking(words: &[String], cwd: &Path) -> Spawn {
         arguments,
         cwd: cwd.to_owned(),
         env: Vec::new(),
+        run_as: None,
         input: None,
         timeout: Some(TIMEOUT),
         kill_after: KILL_AFTER,

@@ -144,7 +144,8 @@ fn model(targets: Vec<Target>) -> Model {
     Model {
         ops: Ops {
             name: "ops".to_owned(),
-            timezone: chrono_tz::UTC,
+            timezone: opsrun::time_zone::Zone::utc(),
+            zone_data: opsrun::time_zone::ZoneData::BuiltIn,
             state_dir: PathBuf::from("/state"),
             state_given: true,
             concurrency: None,
@@ -168,6 +169,7 @@ fn target(name: &str, line: &str, needs: &[String]) -> Target {
             program: Program::Shell(line.to_owned()),
             cwd: PathBuf::from("/"),
             env: Vec::new(),
+            run_as: None,
         },
         timeout: None,
         kill_after: Duration::from_secs(5),

@@ -39,6 +39,7 @@ fn target(name: String, needs: Vec<JobName>) -> Target {
             program: Program::Argv(vec!["true".to_owned()]),
             cwd: PathBuf::from("/"),
             env: Vec::new(),
+            run_as: None,
         },
         timeout: None,
         kill_after: Duration::from_secs(1),
@@ -101,7 +102,8 @@ impl Sketch {
         let mut model = Model {
             ops: Ops {
                 name: "ops".to_owned(),
-                timezone: chrono_tz::UTC,
+                timezone: opsrun::time_zone::Zone::utc(),
+                zone_data: opsrun::time_zone::ZoneData::BuiltIn,
                 state_dir: PathBuf::from("/state"),
                 state_given: true,
                 concurrency: None,

@@ -55,11 +55,13 @@ mod root {
     mod container;
     mod etc_state;
     mod file_systems;
+    mod inodes;
     mod limits;
     mod machines;
     mod pid_one;
     mod state_group;
     mod units;
+    mod users;
 
     /// Mounts below the source: a directory, and a file over another one.
     #[test]

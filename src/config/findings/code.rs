@@ -118,6 +118,7 @@ codes! {
     SecretLiteral = "OPS7001" "secret-literal" Error "a secret in the file";
     HostFact = "OPS7002" "host-fact" Warning "a variable, command, path or file system that the file needs and this host lacks";
     ShellInArgv = "OPS7003" "shell-in-argv" Warning "shell syntax where no shell runs";
+    HiddenFailure = "OPS7004" "hidden-failure" Warning "a pipe that hides a failed command";
 }
 
 impl Code {

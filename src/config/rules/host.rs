@@ -15,6 +15,7 @@ use crate::file_system;
 use crate::model::{InUse, Strategy};
 use crate::own_process;
 use crate::units::joined;
+use crate::user_database::{AccountError, RunAs, account};
 use rustix::fs::{Mode, OFlags};
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -142,6 +143,30 @@ fn referenced(HostReference { span, what }: &HostReference) -> Option<Finding> {
         HostObject::Program(word, search) => program(*span, word, search),
         HostObject::File(file, setting) => is_absent(file).then(|| absent(*span, file, setting, "file")),
         HostObject::Directory(dir, setting) => directory(*span, dir, setting),
+        HostObject::Account(run_as) => run_as_another(*span, run_as),
+    }
+}
+
+fn run_as_another(span: Span, run_as: &RunAs) -> Option<Finding> {
+    match account(run_as) {
+        Err(error) => {
+            let (label, help) = match &error {
+                AccountError::NoUser(_) => ("not on this host", "create the user, or correct `user`"),
+                AccountError::NoGroup(_) => ("not on this host", "create the group, or correct `group`"),
+                AccountError::NoGroups(_) | AccountError::Silent => (
+                    "unknown",
+                    "check the directory service that the system asks for users (`getent passwd`)",
+                ),
+            };
+            Some(missing(span, error.to_string(), label, help))
+        }
+        Ok(account) if !account.is_own() && !own_process::may_change_user() => {
+            let message = format!("opsrun may not run commands as {run_as}");
+            let label = "only root, or CAP_SETUID, CAP_SETGID and CAP_KILL, may do that";
+            let help = "start opsrun as root, or as that user and without this setting";
+            Some(missing(span, message, label, help))
+        }
+        Ok(_) => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::config::findings::{Code, Finding};
 use crate::config::language::types::Type;
 use crate::config::syntax::tree::{Data, SyntaxValue};
+use crate::time_zone::ZoneDatabase;
 
 pub(super) struct Checker<'a> {
     pub(super) value: &'a SyntaxValue,
@@ -10,6 +11,7 @@ pub(super) struct Checker<'a> {
     pub(super) setting: &'a str,
     /// Writes the setting with another value.
     pub(super) line: &'a dyn Fn(&str) -> String,
+    pub(super) zones: &'a ZoneDatabase,
 }
 
 impl Checker<'_> {
@@ -74,7 +76,7 @@ impl Checker<'_> {
             Type::Percent if digits => self.write(&format!("{given}%")),
             // One of several on its line.
             Type::Argument if given != "#null" => format!("write \"{}\"", given.trim_start_matches('#')),
-            Type::Text | Type::Name | Type::Path | Type::Glob | Type::File | Type::Variable
+            Type::Text | Type::Name | Type::Path | Type::Glob | Type::File | Type::Variable | Type::Account
                 if !given.starts_with('#') =>
             {
                 self.write(given)
@@ -96,7 +98,7 @@ impl Checker<'_> {
         let number = matches!(self.value.data, Data::Integer(_) | Data::Float(_));
         let meant = match self.ty {
             Type::Percent if digits => Some(format!("\"{given}%\"")),
-            Type::Argument | Type::Text | Type::Name | Type::Path | Type::File if number => {
+            Type::Argument | Type::Text | Type::Name | Type::Path | Type::File | Type::Account if number => {
                 Some(format!("\"{given}\""))
             }
             Type::Bool => flag.map(str::to_owned),

@@ -7,7 +7,7 @@
 use super::child;
 use super::{Context, Ended, outcome};
 use crate::exec::recorder::Recorder;
-use crate::model::{Program, StepName, Target};
+use crate::model::{StepName, Target};
 use crate::process::{self, Captured, CompletedProcess, Ending, Spawn, SpawnError, SpawnFailure, Streams};
 use crate::run::{Event, Outcome, Output, State};
 use crate::secret::{ChildLimits, Vault};
@@ -144,7 +144,7 @@ impl Attempts<'_> {
             ending if self.stop.asked() && more_were_due => child::stopped(self.stop, &format!("{ending}{which}")),
             ending => outcome(State::Failed, format!("{ending}{which}")),
         };
-        let shell = matches!(self.target.command.program, Program::Shell(_));
+        let shell = self.target.command.program.is_shell();
         ended.with_help(child::advice(done.ending, shell)).with_details(details)
     }
 }

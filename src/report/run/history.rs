@@ -11,6 +11,7 @@ use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times;
 use crate::run::{Event, Output};
 use crate::store::{RunEnd, RunJob, RunSummary};
+use crate::time_zone::Zone;
 use crate::units::{plural, took};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -40,7 +41,7 @@ pub struct HistoryRun {
 /// Columns for the jobs of a run; the first is always named.
 const MAX_JOBS_WIDTH: usize = 40;
 
-pub fn runs_text(runs: &[HistoryRun], zone: chrono_tz::Tz, style: Style) -> String {
+pub fn runs_text(runs: &[HistoryRun], zone: &Zone, style: Style) -> String {
     if runs.is_empty() {
         return "no runs yet\n".to_owned();
     }
@@ -100,7 +101,7 @@ fn tone(exit: u8) -> Tone {
 }
 
 /// The events of one run and the output of its commands. In quiet mode warnings and errors only.
-pub fn run_text(run: &RunSummary, events: &[Event], zone: chrono_tz::Tz, style: Style, detail: Detail) -> String {
+pub fn run_text(run: &RunSummary, events: &[Event], zone: &Zone, style: Style, detail: Detail) -> String {
     let mut text = String::new();
     if detail > Detail::Quiet {
         let when = times::with_zone(run.begun_at.0, zone);

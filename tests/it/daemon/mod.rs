@@ -3,6 +3,7 @@
 //!
 //! - [`alerts`]: who is told
 //! - [`bad_days`]: kill -9, two at once, files and states that cannot be used
+//! - [`clocks`]: clocks that run a hundredfold, step, and stand
 //! - [`history`]: listed, and removed when it is old
 //! - [`policies`]: overlap, back-off, missed instants
 //! - [`signals`]: how it is stopped, told to read its file again, and what a service manager hears
@@ -18,6 +19,7 @@
 
 mod alerts;
 mod bad_days;
+mod clocks;
 mod history;
 mod policies;
 mod signals;

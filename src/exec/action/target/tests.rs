@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::exec::action::StepAbort;
-use crate::model::{Command, JobName, JobSettings, Retry, SecretSource, StepKind, Value};
+use crate::model::{Command, JobName, JobSettings, Program, Retry, SecretSource, StepKind, Value};
 use crate::run::{JobHistory, RecordError};
 use base64::Engine as _;
 use std::path::{Path, PathBuf};
@@ -63,6 +63,7 @@ fn target(line: &str, cwd: &Path) -> Target {
             program: Program::Shell(line.to_owned()),
             cwd: cwd.to_owned(),
             env: Vec::new(),
+            run_as: None,
         },
         timeout: None,
         kill_after: Duration::from_secs(60),
