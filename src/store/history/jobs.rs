@@ -6,7 +6,7 @@ use super::super::columns::Stamp;
 use super::super::statements::Statements as _;
 use super::super::{Store, StoreError};
 use super::events::{EventRow, event_row};
-use super::runs::{RunEnd, end_of};
+use super::runs::RunEnd;
 use crate::model::{JobName, StepName};
 use crate::run::{Event, JobHistory, Outcome};
 use chrono::{DateTime, Utc};
@@ -87,7 +87,7 @@ impl Store {
             let mut succeeded: Option<Mark> = None;
             for state in OPEN {
                 let newest = newest(db, SUCCESSES, &[last, state], |mark| {
-                    Ok((end_of(db, &mark.run)? != RunEnd::Interrupted).then_some(mark))
+                    Ok((self.end_of(db, &mark.run)? != RunEnd::Interrupted).then_some(mark))
                 })?;
                 succeeded = succeeded.max(newest);
             }
@@ -96,7 +96,7 @@ impl Store {
                 let Some((end, state)) = settled_after(db, &start, last)? else {
                     return Ok(None);
                 };
-                let whole = state != "interrupted" && end_of(db, &start.run)? != RunEnd::Interrupted;
+                let whole = state != "interrupted" && self.end_of(db, &start.run)? != RunEnd::Interrupted;
                 Ok(whole.then(|| (end - start.at).to_std().ok()))
             })?;
             Ok(JobHistory {
@@ -118,7 +118,7 @@ impl Store {
             let since = settled.as_ref().map_or(0, |mark| mark.seq);
             let begun = match start.filter(|start| start.seq > since) {
                 Some(start) => Some(BegunJob {
-                    end: end_of(db, &start.run)?,
+                    end: self.end_of(db, &start.run)?,
                     run: start.run,
                     at: start.at,
                 }),
@@ -170,7 +170,8 @@ pub(in crate::store) fn runs_that_count(
     let (Some(first), Some(last)) = (texts.first(), texts.last()) else {
         return Ok(BTreeSet::new());
     };
-    let finished = |mark: &Mark| Ok(matches!(end_of(db, &mark.run)?, RunEnd::Finished { .. }));
+    let mut exit = db.prepare_cached("SELECT exit IS NOT NULL FROM runs WHERE run = ?1")?;
+    let mut finished = |mark: &Mark| exit.query_row([&mark.run], |row| row.get::<_, bool>(0));
     let always = |_: &Mark| Ok(true);
     let settled = newest_before(db, SETTLED, &[last], limit, always)?;
     let start = newest_before(db, STARTS, &[first], limit, always)?;
@@ -180,7 +181,7 @@ pub(in crate::store) fn runs_that_count(
     })?;
     let mut succeeded: Option<Mark> = None;
     for state in OPEN {
-        match newest_before(db, SUCCESSES, &[last, state], limit, finished)? {
+        match newest_before(db, SUCCESSES, &[last, state], limit, &mut finished)? {
             Newest::Younger => {
                 succeeded = None;
                 break;
@@ -210,7 +211,7 @@ fn newest_before(
     sql: &str,
     names: &[&str],
     limit: DateTime<Utc>,
-    accept: impl Fn(&Mark) -> rusqlite::Result<bool>,
+    mut accept: impl FnMut(&Mark) -> rusqlite::Result<bool>,
 ) -> rusqlite::Result<Newest> {
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(rusqlite::params_from_iter(names))?;

@@ -238,12 +238,28 @@ impl Store {
             let lines = db.rows(&sql, values, run_line)?;
             let ended = |(mut line, open): (RunSummary, bool)| {
                 if open {
-                    line.end = end_of(db, &line.run)?;
+                    line.end = self.end_of(db, &line.run)?;
                 }
                 Ok(line)
             };
             lines.into_iter().map(ended).collect()
         })
+    }
+
+    /// How a run ended, if it did. Whether its process is there is asked before what the process wrote is looked at
+    /// again: it may end by itself between one look and the next.
+    pub(super) fn end_of(&self, db: &Connection, run: &str) -> rusqlite::Result<RunEnd> {
+        let mut statement = db.prepare_cached(&format!("SELECT {RUN_COLUMNS} FROM runs WHERE run = ?1"))?;
+        let mut look = || statement.query_row([run], |row| Ok((run_line(row)?, row.get::<_, String>(5)?)));
+        let ((line, open), process) = look()?;
+        if !open {
+            return Ok(line.end);
+        }
+        if alive::is_running(db, self.state_dir(), run, &process)? {
+            return Ok(RunEnd::Running);
+        }
+        let ((line, _), _) = look()?;
+        Ok(line.end)
     }
 }
 
@@ -260,22 +276,6 @@ fn worse(before: Option<State>, after: Option<State>) -> Option<State> {
     } else {
         before
     }
-}
-
-/// How a run ended, if it did. Whether its process is there is asked before what the process wrote is looked at
-/// again: it may end by itself between one look and the next.
-pub(super) fn end_of(db: &Connection, run: &str) -> rusqlite::Result<RunEnd> {
-    let mut statement = db.prepare_cached(&format!("SELECT {RUN_COLUMNS} FROM runs WHERE run = ?1"))?;
-    let mut look = || statement.query_row([run], |row| Ok((run_line(row)?, row.get::<_, String>(5)?)));
-    let ((line, open), process) = look()?;
-    if !open {
-        return Ok(line.end);
-    }
-    if alive::is_alive(&process) {
-        return Ok(RunEnd::Running);
-    }
-    let ((line, _), _) = look()?;
-    Ok(line.end)
 }
 
 /// The run, and whether it has no end yet: then it counts as interrupted unless its process is alive.

@@ -4,8 +4,8 @@ use super::*;
 use crate::model::StepKind;
 use crate::model::StepName;
 use crate::run::{Event, Outcome, State};
+use crate::store::RunEnd;
 use crate::store::history::RunFilter;
-use crate::store::{RunEnd, alive};
 use std::collections::{BTreeMap, HashMap};
 
 const DESTINATION: &str = "/backup/b";
@@ -85,6 +85,7 @@ impl OracleRun {
 
 fn write(store: &Store, run: &OracleRun) {
     let db = store.connection();
+    let process = store.own_process(&db);
     let at = Stamp(run.at);
     let (finished, exit, interrupted) = match run.end {
         End::Finished => (Some(at), Some(0), None),
@@ -93,7 +94,7 @@ fn write(store: &Store, run: &OracleRun) {
     };
     db.execute(
         "INSERT INTO runs VALUES (?1, 'opsrun apply', ?2, ?3, ?4, ?5, ?6)",
-        params![run.id, at, alive::token(), finished, exit, interrupted],
+        params![run.id, at, process, finished, exit, interrupted],
     )
     .unwrap();
     for event in &run.events {
@@ -348,7 +349,7 @@ fn what_counts_stays_and_the_rest_goes_whatever_happened() {
                     oracle.handled = Some(handled);
                     let at = Stamp(handled);
                     let db = store.connection();
-                    db.execute("INSERT OR REPLACE INTO schedules VALUES ('s', 'x', ?1, ?1)", [at])
+                    db.execute("INSERT OR REPLACE INTO schedules (schedule, definition, since, handled) VALUES ('s', 'x', ?1, ?1)", [at])
                         .unwrap();
                 }
                 1 => {
@@ -573,7 +574,7 @@ fn small_facts_go_with_what_they_are_about() {
                 "('target:a', 3, ?1, ?1, 'R'), ('target:gone', 3, ?1, ?1, 'R'), ('target:late', 3, ?1, ?2, 'R')",
             ),
             (
-                "schedules",
+                "schedules (schedule, definition, since, handled)",
                 "('out', '', ?1, ?1), ('used', 'x', ?1, ?1), ('lately', '', ?1, ?2)",
             ),
             ("verifications", "('v', ?1, 1, ''), ('v', ?2, 0, 'x'), ('w', ?1, 1, '')"),
