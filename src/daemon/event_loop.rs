@@ -90,6 +90,7 @@ pub fn serve(
         marks: [None, None],
         pruned: None,
         prune_pause: PRUNE_INTERVAL,
+        shortened: true,
     };
     daemon.serve()
 }
@@ -133,6 +134,8 @@ struct Daemon<'a> {
     /// When old history was last removed, and the pause after that.
     pruned: Option<Stopwatch>,
     prune_pause: Duration,
+    /// The file is as short as its content.
+    shortened: bool,
 }
 
 impl Daemon<'_> {
@@ -406,16 +409,17 @@ impl Daemon<'_> {
         let since = Stopwatch::set();
         // While another process writes, or the disk is full, nothing goes; that is reported elsewhere.
         let more = prune_step(&self.model, store).unwrap_or(false);
-        let was_at_work = self.prune_pause < PRUNE_INTERVAL;
-        self.prune_pause = if more {
-            PRUNE_PAUSE.max(since.elapsed() * 10)
-        } else {
-            PRUNE_INTERVAL
-        };
-        if was_at_work && !more {
-            // The file is as short as its content once the log is written into it.
-            let _ = store.shorten();
+        if more {
+            self.shortened = false;
+        } else if !self.shortened {
+            self.shortened = store.shorten().unwrap_or(false);
         }
+        self.prune_pause = match (more, self.shortened) {
+            (true, _) => PRUNE_PAUSE.max(since.elapsed() * 10),
+            // Another process reads.
+            (false, false) => MAX_SLEEP,
+            (false, true) => PRUNE_INTERVAL,
+        };
         self.pruned = Some(Stopwatch::set());
     }
 

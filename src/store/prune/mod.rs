@@ -141,12 +141,14 @@ impl Store {
         })
     }
 
-    /// The file becomes as short as its content: the write-ahead log is written into it and emptied. Another process that
-    /// reads may prevent it.
-    pub fn shorten(&self) -> Result<(), StoreError> {
+    /// The file becomes as short as its content: the write-ahead log is written into it and emptied. False while another
+    /// process that reads prevents it.
+    pub fn shorten(&self) -> Result<bool, StoreError> {
         self.without_waiting(|| {
-            let done = step_through(&self.connection(), "PRAGMA wal_checkpoint(TRUNCATE)");
-            done.map_err(|e| StoreError::Write(self.path.clone(), e))
+            let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+            let busy = self.connection().query_row(sql, [], |row| row.get::<_, bool>(0));
+            busy.map(|busy| !busy)
+                .map_err(|e| StoreError::Write(self.path.clone(), e))
         })
     }
 

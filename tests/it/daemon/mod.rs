@@ -6,6 +6,7 @@
 //! - [`clocks`]: clocks that run a hundredfold, step, and stand
 //! - [`history`]: listed, and removed when it is old
 //! - [`left_running`]: what a daemon that was killed left at work
+//! - [`day`]: a day with a hundred jobs
 //! - [`policies`]: overlap, back-off, missed instants
 //! - [`signals`]: how it is stopped, told to read its file again, and what a service manager hears
 //! - [`soak`]: many times over
@@ -21,6 +22,7 @@
 mod alerts;
 mod bad_days;
 mod clocks;
+mod day;
 mod history;
 mod left_running;
 mod policies;
