@@ -4,6 +4,7 @@
 //! - [`alerts`]: who is told
 //! - [`bad_days`]: kill -9, two at once, files and states that cannot be used
 //! - [`clocks`]: clocks that run a hundredfold, step, and stand
+//! - [`history`]: listed, and removed when it is old
 //! - [`left_running`]: what a daemon that was killed left at work
 //! - [`day`]: a day with a hundred jobs
 //! - [`policies`]: overlap, back-off, missed instants
@@ -22,6 +23,7 @@ mod alerts;
 mod bad_days;
 mod clocks;
 mod day;
+mod history;
 mod left_running;
 mod policies;
 mod signals;
