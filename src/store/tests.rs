@@ -180,8 +180,8 @@ fn unpublished_copies_are_published_or_forgotten() {
 fn runs_of_dead_processes_are_interrupted_and_marked_once() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    store.begin_run("alive", "apply", at("2026-11-23T00:00:00Z")).unwrap();
     store.begin_run("dead", "apply", at("2026-11-22T00:00:00Z")).unwrap();
+    store.begin_run("alive", "apply", at("2026-11-23T00:00:00Z")).unwrap();
     store
         .connection()
         .execute("UPDATE runs SET process = '1 0 x' WHERE run = 'dead'", [])
