@@ -5,6 +5,7 @@
 //! - [`bad_days`]: kill -9, two at once, files and states that cannot be used
 //! - [`clocks`]: clocks that run a hundredfold, step, and stand
 //! - [`left_running`]: what a daemon that was killed left at work
+//! - [`orphan_kills`]: the same with random kills, many times over
 //! - [`policies`]: overlap, back-off, missed instants
 //! - [`signals`]: how it is stopped, told to read its file again, and what a service manager hears
 //! - [`soak`]: many times over
@@ -21,6 +22,7 @@ mod alerts;
 mod bad_days;
 mod clocks;
 mod left_running;
+mod orphan_kills;
 mod policies;
 mod signals;
 mod soak;
