@@ -14,7 +14,7 @@ use crate::report::schedule::status::LeftRunning;
 use crate::report::schedule::why::{Because, FORMAT, JobRun, JobSchedule, RootCause, Silencer, WhyDocument};
 use crate::run::{Event, Outcome, State};
 use crate::store::schedules::FiringVerdict;
-use crate::store::{RunEnd, RunSummary, Store};
+use crate::store::{RunEnd, RunFilter, RunSummary, Store};
 use crate::units::millis;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
@@ -36,7 +36,13 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         tick.sort_by_key(|past| std::cmp::Reverse(past.decision.last));
     }
     let runs = store
-        .runs(Some(job), limit)?
+        .runs(
+            RunFilter {
+                job: Some(job),
+                outcome: None,
+            },
+            limit,
+        )?
         .into_iter()
         .map(|run| job_run(&store, job, run));
     let runs = runs.collect::<Result<_, _>>()?;

@@ -2,7 +2,7 @@
 
 use super::{fits, schema};
 use opsrun::clock::MillisUtc;
-use opsrun::report::run::history::{FORMAT, HistoryDocument, run_text, runs_text};
+use opsrun::report::run::history::{FORMAT, HistoryDocument, HistoryRun, run_text, runs_text};
 use opsrun::report::run::lines::Detail;
 use opsrun::report::schedule::status::{
     self, BackOffRow, JobDocument, LastDocument, LeftRunning, StatusDocument, status_text,
@@ -10,18 +10,26 @@ use opsrun::report::schedule::status::{
 use opsrun::report::shared::style::Style;
 use opsrun::run::{Event, Outcome, Output, State};
 use opsrun::store::outbox::Undelivered;
-use opsrun::store::{RunEnd, RunSummary};
+use opsrun::store::{RunEnd, RunJob, RunSummary};
 
-fn row(run: &str, at: &str, end: RunEnd, command: &str) -> RunSummary {
-    RunSummary {
-        run: run.to_owned(),
-        begun_at: MillisUtc(at.parse().unwrap()),
-        end,
-        command: command.to_owned(),
+fn row(run: &str, at: &str, end: RunEnd, command: &str) -> HistoryRun {
+    let failed = matches!(end, RunEnd::Finished { exit: 1.., .. });
+    let state = [State::Ok, State::Failed][usize::from(failed)];
+    HistoryRun {
+        run: RunSummary {
+            run: run.to_owned(),
+            begun_at: MillisUtc(at.parse().unwrap()),
+            end,
+            command: command.to_owned(),
+        },
+        jobs: vec![RunJob {
+            job: "target:report".parse().unwrap(),
+            state: (end != RunEnd::Running).then_some(state),
+        }],
     }
 }
 
-fn runs() -> Vec<RunSummary> {
+fn runs() -> Vec<HistoryRun> {
     let finished = |exit, millis| RunEnd::Finished { exit, millis };
     vec![
         row("01JD3", "2026-11-23T12:00:00.5Z", RunEnd::Running, "opsrun apply"),
@@ -120,7 +128,7 @@ fn a_run_with_the_output_of_its_commands() {
     ];
     let text = |at: usize, detail| {
         run_text(
-            &runs()[at],
+            &runs()[at].run,
             &events,
             &opsrun::time_zone::built_in("Asia/Seoul").unwrap(),
             Style::PLAIN,
