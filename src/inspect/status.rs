@@ -7,9 +7,10 @@ use crate::clock::MillisUtc;
 use crate::daemon::timetable::Timetable;
 use crate::inspect::outlook::{JobOutlook, outlook};
 use crate::launch::LaunchError;
+use crate::liveness::children;
 use crate::model::{JobName, Model, StepName};
 use crate::plan::RunRequest;
-use crate::report::schedule::status::{FORMAT, JobDocument, LastDocument, StatusDocument};
+use crate::report::schedule::status::{FORMAT, JobDocument, LastDocument, LeftRunning, StatusDocument};
 use crate::run::{Outcome, State};
 use crate::store::outbox::Undelivered;
 use crate::store::{JobStatus, RunEnd, Store};
@@ -25,6 +26,7 @@ pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) 
     let timetable = Timetable::new(model);
     let agenda = store.agenda()?;
     let paused: HashSet<JobName> = RunRequest::default().paused(model).into_iter().collect();
+    let orphans = children::orphans(&model.ops.state_dir);
     let mut jobs = Vec::new();
     for job in model.jobs().map(|job| job.name()) {
         let standing = store.job_status(&job)?;
@@ -35,7 +37,11 @@ pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) 
             }
             None => JobOutlook::default(),
         };
-        jobs.push(document(paused.contains(&job), job.to_string(), standing, outlook));
+        let left_running = LeftRunning::of(&job, &orphans);
+        jobs.push(JobDocument {
+            left_running,
+            ..document(paused.contains(&job), job.to_string(), standing, outlook)
+        });
     }
     jobs.sort_by_key(rank);
     Ok(StatusDocument {
@@ -92,6 +98,7 @@ fn document(paused: bool, job: String, standing: JobStatus, outlook: JobOutlook)
         back_off: outlook.back_off,
         overdue_since: outlook.overdue_since.map(MillisUtc),
         handled_until: outlook.handled_until.map(MillisUtc),
+        left_running: Vec::new(),
         last,
     }
 }

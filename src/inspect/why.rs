@@ -7,8 +7,10 @@ use crate::inspect::outlook::outlook;
 use crate::inspect::status::worst_outcome;
 use crate::launch::LaunchError;
 use crate::launch::history::known;
+use crate::liveness::children;
 use crate::model::{Job, JobKind, JobName, Model, StepName};
 use crate::plan::RunRequest;
+use crate::report::schedule::status::LeftRunning;
 use crate::report::schedule::why::{Because, FORMAT, JobRun, JobSchedule, RootCause, Silencer, WhyDocument};
 use crate::run::{Event, Outcome, State};
 use crate::store::schedules::FiringVerdict;
@@ -73,6 +75,7 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         handled_until: outlook.handled_until,
         waiting_since: agenda.queue.get(job).map(|queued| queued.instant),
         running: standing.begun.filter(|begun| begun.end == RunEnd::Running),
+        left_running: LeftRunning::of(job, &children::orphans(&model.ops.state_dir)),
         silenced_by: silencer(model, job, &store)?,
         decisions: past,
         runs,
@@ -90,6 +93,7 @@ fn because(why: &WhyDocument) -> Because {
         .is_some_and(|newest| newest.decision.verdict != FiringVerdict::Ran && begun.is_none_or(|at| at <= newest.at));
     match () {
         () if why.running.is_some() => Because::Running,
+        () if !why.left_running.is_empty() => Because::LeftRunning,
         () if why.paused.is_some() => Because::Paused,
         () if why.back_off.is_some() => Because::BackedOff,
         () if why.waiting_since.is_some() => Because::Queued,
