@@ -107,7 +107,7 @@ pub fn set_back(schedules: &BTreeMap<String, Duration>) -> Option<Outcome> {
     })
 }
 
-/// The same while schedules stand still.
+/// The same while schedules wait for the clock.
 pub fn stands_until(until: DateTime<Utc>, now: DateTime<Utc>) -> Outcome {
     let behind = (until - now).to_std().unwrap_or_default();
     let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);

@@ -126,7 +126,7 @@ struct Daemon<'a> {
     failed: Option<Stopwatch>,
     /// That the clock is behind was reported.
     behind: bool,
-    /// Until when schedules stand still for that.
+    /// Until when schedules wait for that.
     stands_until: Option<DateTime<Utc>>,
     wake: Option<DateTime<Utc>>,
     /// What shows other commands which state this process serves the file with.
@@ -357,7 +357,7 @@ impl Daemon<'_> {
         Ok(())
     }
 
-    /// Whether schedules stand still or begin again because of the clock, for the alert about it.
+    /// Whether schedules wait for the clock or begin again, for the alert about it.
     fn judge_clock(&mut self, tick: &Tick, at: DateTime<Utc>) {
         let stood = std::mem::replace(&mut self.stands_until, tick.stands_until);
         if let Some(outcome) = clock::set_back(&tick.set_back) {
