@@ -33,7 +33,7 @@ pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     };
     copies::verify(
         &places,
-        launch::threads(model, args.threads.count()),
+        launch::threads(args.threads.count()),
         &stop,
         &bars,
         &mut each,

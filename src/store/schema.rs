@@ -139,6 +139,16 @@ CREATE TABLE writer (
     id TEXT PRIMARY KEY
 ) STRICT;
 ",
+    "
+CREATE TABLE waits (
+    run TEXT NOT NULL REFERENCES runs (run) ON DELETE CASCADE,
+    reason TEXT NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (run, reason)
+) STRICT;
+CREATE INDEX open_runs ON runs (begun_at, run) WHERE finished_at IS NULL AND interrupted_at IS NULL;
+CREATE INDEX decisions_by_run ON decisions (run) WHERE run IS NOT NULL;
+",
 ];
 
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -206,4 +216,16 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Makes the database as an earlier opsrun did.
+#[cfg(test)]
+pub(super) fn make_old(path: &Path, version: i64) -> Connection {
+    let connection = Connection::open(path).unwrap();
+    for migration in MIGRATIONS.iter().take(usize::try_from(version).unwrap()) {
+        connection.execute_batch(migration).unwrap();
+    }
+    connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+    connection.pragma_update(None, "user_version", version).unwrap();
+    connection
 }

@@ -11,6 +11,7 @@ use opsrun::archive::Writer;
 use opsrun::exec::RunSettings;
 use opsrun::exec::action::StepAbort;
 use opsrun::exec::engine::{self, LookAgain};
+use opsrun::exec::pool::PoolMember;
 use opsrun::exec::recorder::Memory;
 use opsrun::exec::recorder::Recorder;
 use opsrun::exec::survey::World;
@@ -26,7 +27,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Nothing is looked at again where nothing is copied.
@@ -199,7 +200,7 @@ fn planned(targets: Vec<Target>) -> Plan {
 fn run(plan: &Plan, watcher: &mut Watcher<'_>, stop: Stop) -> Result<Status, RecordError> {
     let how = RunSettings {
         run: "01JD".to_owned(),
-        threads: watcher.width,
+        slots: Arc::new(PoolMember::alone(watcher.width, watcher.width)),
         stop,
     };
     engine::run(
