@@ -5,7 +5,7 @@
 //! Invariant: no other room calls the system's clocks (a clippy lint checks it).
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use rustix::time::{ClockId, clock_gettime};
+use nix::time::{ClockId, clock_gettime};
 use serde::{Serialize, Serializer};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -66,15 +66,11 @@ pub struct ClockReading {
 
 impl ClockReading {
     pub fn take() -> Self {
-        let since = |clock| {
-            let time = clock_gettime(clock);
-            let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-            Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
-        };
+        let since = |clock| clock_gettime(clock).map_or(Duration::ZERO, Duration::from);
         Self {
             wall: now(),
-            awake: since(ClockId::Monotonic),
-            up: since(ClockId::Boottime),
+            awake: since(ClockId::CLOCK_MONOTONIC),
+            up: since(ClockId::CLOCK_BOOTTIME),
         }
     }
 }

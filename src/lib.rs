@@ -24,6 +24,7 @@
 //! | 1 | [`error_chain`] | the message of an error and of its causes |
 //! | 1 | [`signal`] | how a run is asked to stop |
 //! | 1 | [`user_database`] | names and numbers of users and groups |
+//! | 1 | [`time_zone`] | time zones: the zone data of the host, or else built-in; local times |
 //! | 2 | [`entry`] | one file of a tree, and what identifies its state |
 //! | 2 | [`process`] | child processes; the only room that starts any |
 //! | 2 | [`net`] | connections, TLS, HTTP: bounded in time and memory |
@@ -75,6 +76,7 @@ pub mod run;
 pub mod secret;
 pub mod signal;
 pub mod store;
+pub mod time_zone;
 pub mod tree;
 pub mod units;
 pub mod user_database;

@@ -10,11 +10,13 @@
 //! Invariant: installed before any other thread starts.
 
 use crate::own_process;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
 use rustix::process::getpid;
 use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGIO, SIGTERM, SIGXFSZ};
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
@@ -205,12 +207,9 @@ impl ChildBell {
 
 /// Waits until the bell rings or the time is over, and silences it.
 fn wait_and_drain(mut bell: &UnixStream, time: Option<Duration>) {
-    let time = time.map(|time| Timespec {
-        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: i64::from(time.subsec_nanos()),
-    });
     // What keeps us from waiting ends the wait: the caller looks around and waits again.
-    let _ = poll(&mut [PollFd::new(bell, PollFlags::IN)], time.as_ref());
+    let mut fds = [PollFd::new(bell.as_fd(), PollFlags::POLLIN)];
+    let _ = ppoll(&mut fds, time.map(TimeSpec::from_duration), None);
     let mut rung = [0; 64];
     while matches!(bell.read(&mut rung), Ok(n) if n > 0) {}
 }

@@ -41,7 +41,7 @@ fn list(args: &AlertsListArgs, terminal: &Terminal) -> Result<u8, Failure> {
         "all alerts are delivered"
     };
     print(&document, args.json, |document| {
-        alerts_text(&document.alerts, none, model.ops.timezone, terminal.out)
+        alerts_text(&document.alerts, none, &model.ops.timezone, terminal.out)
     })?;
     Ok(file::exit(other.as_ref()).into())
 }

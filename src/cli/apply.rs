@@ -130,7 +130,7 @@ fn due(
     if done.runs == 0 && terminal.detail > Detail::Quiet {
         let next = done.next.map_or_else(
             || "; no schedule has a later run".to_owned(),
-            |next| format!("; next run: {}", times::with_zone(next, model.ops.timezone)),
+            |next| format!("; next run: {}", times::with_zone(next, &model.ops.timezone)),
         );
         bars.print(&format!("nothing is due{next}\n"));
     }

@@ -16,6 +16,7 @@ use crate::model::Model;
 use crate::path::shown;
 use crate::report::run::lines::Detail;
 use crate::report::shared::output;
+use crate::time_zone::Zone;
 use crate::units::plural;
 use std::io::Read;
 use std::path::Path;
@@ -155,6 +156,6 @@ pub fn exit(other: Option<&OtherServer>) -> Exit {
 }
 
 /// The zone of times that are shown and read.
-pub fn zone(model: Option<&Model>) -> chrono_tz::Tz {
-    model.map_or(chrono_tz::UTC, |model| model.ops.timezone)
+pub fn zone(model: Option<&Model>) -> Zone {
+    model.map_or_else(Zone::utc, |model| model.ops.timezone.clone())
 }

@@ -29,7 +29,7 @@ fn all(args: &HistoryArgs, model: &Model, terminal: &Terminal) -> Result<(), Fai
     };
     print(&document, args.json, |document| match &args.job {
         Some(job) if document.runs.is_empty() => format!("no runs of {job} yet\n"),
-        _ => runs_text(&document.runs, model.ops.timezone, terminal.out),
+        _ => runs_text(&document.runs, &model.ops.timezone, terminal.out),
     })
 }
 
@@ -40,11 +40,11 @@ fn one(run: &str, args: &HistoryArgs, model: &Model, terminal: &Terminal) -> Res
             let events = found.map(|found| found.events).unwrap_or_default();
             json_lines::head() + &events.iter().map(json_lines::line).collect::<String>()
         }
-        (None, false) => runs_text(&[], model.ops.timezone, terminal.out),
+        (None, false) => runs_text(&[], &model.ops.timezone, terminal.out),
         (Some(RunRecord { run, events }), false) => {
             let quiet = terminal.detail == Detail::Quiet;
             let detail = if quiet { Detail::Quiet } else { Detail::Verbose };
-            run_text(&run, &events, model.ops.timezone, terminal.out, detail)
+            run_text(&run, &events, &model.ops.timezone, terminal.out, detail)
         }
     })
 }

@@ -24,7 +24,7 @@ pub fn run(args: &ListArgs, terminal: &Terminal) -> Result<u8, Failure> {
         others: other_groups(&places),
     };
     print(&document, args.json, |document| {
-        copies_text(document, zone(model), terminal.out)
+        copies_text(document, &zone(model), terminal.out)
     })?;
     destination_notes::other_files(&places, wanted, terminal);
     let missing = destination_notes::missing(model, wanted, terminal);

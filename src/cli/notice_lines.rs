@@ -13,6 +13,7 @@ use crate::report::schedule::why;
 use crate::report::shared::{output, times};
 use crate::run::Event;
 use crate::store::schedules::{Decision, FiringVerdict};
+use crate::time_zone::Zone;
 use crate::units::{plural, show_duration};
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ pub(super) struct NoticePrinter {
     terminal: Terminal,
     /// Lines start with the time. The system journal adds it by itself.
     timed: bool,
-    zone: chrono_tz::Tz,
+    zone: Zone,
     /// The events of each active run.
     runs: BTreeMap<String, EventLines>,
     /// Why each job was last skipped.
@@ -30,7 +31,7 @@ pub(super) struct NoticePrinter {
 }
 
 impl NoticePrinter {
-    pub(super) fn new(terminal: &Terminal, zone: chrono_tz::Tz) -> Self {
+    pub(super) fn new(terminal: &Terminal, zone: Zone) -> Self {
         Self {
             terminal: *terminal,
             timed: std::env::var_os("JOURNAL_STREAM").is_none(),
@@ -109,13 +110,13 @@ impl NoticePrinter {
 impl NoticeSubscriber for NoticePrinter {
     fn notify(&mut self, at: DateTime<Utc>, notice: &Notice<'_>) {
         if let Notice::Serving { model, .. } = notice {
-            self.zone = model.ops.timezone;
+            self.zone = model.ops.timezone.clone();
         }
         let (detail, text) = self.text(notice);
         if detail > self.terminal.detail {
             return;
         }
-        let local = || times::local(at, self.zone) + " ";
+        let local = || times::local(at, &self.zone) + " ";
         let time = if self.timed { local() } else { String::new() };
         let lines = text.lines().map(|line| format!("{time}{line}\n"));
         output::to_stderr(&lines.collect::<String>());

@@ -28,7 +28,7 @@ pub fn run(args: &PlanArgs, terminal: &Terminal) -> Result<u8, Failure> {
         return Err(Failure::new(Exit::Usage, message, Some(&help)));
     }
     let model = file::model(&args.run.file.path()?, Some(&args.run.state), terminal)?;
-    let zone = model.ops.timezone;
+    let zone = &model.ops.timezone;
     let at = args.at.map(|at| at.resolve(zone));
     if let Some(count) = args.next {
         let count = usize::from(count);

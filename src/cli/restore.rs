@@ -23,7 +23,7 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
         _ => model(&args.file.path()?, Some(&args.state), terminal).map(Some),
     }?;
     let model = model.as_ref();
-    let at = args.at.map(|at| at.resolve_end(zone(model)));
+    let at = args.at.map(|at| at.resolve_end(&zone(model)));
     let stop = exit::stop()?;
     let places = copies::places(from, model, args.copies.choice(args.copy.as_deref()), &stop)?;
     destination_notes::missing(model, backup, terminal);

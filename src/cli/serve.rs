@@ -22,7 +22,7 @@ pub fn run(args: &ServeArgs, terminal: &Terminal) -> Result<u8, Failure> {
         lock_wait: Duration::MAX,
         command: command_line(),
     };
-    let mut printer = NoticePrinter::new(terminal, model.ops.timezone);
+    let mut printer = NoticePrinter::new(terminal, model.ops.timezone.clone());
     let reload = || file::reload(&file, Some(&args.state), terminal);
     Ok(daemon::serve(model, options, &reload, &signals, &mut printer)?)
 }

@@ -18,7 +18,7 @@ const YEARS: RangeInclusive<i32> = 1970..=2100;
 
 pub fn run(args: &SimulateArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let model = file::model(&args.file.path()?, None, terminal)?;
-    let zone = model.ops.timezone;
+    let zone = &model.ops.timezone;
     let usage = |message: String, help| Failure::new(Exit::Usage, message, Some(help));
     let (from, to) = (args.from.resolve(zone), args.to.resolve(zone));
     if to <= from {

@@ -17,7 +17,7 @@ pub fn run(args: &StatusArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let now = clock::now();
     let status = status(&model, outbox::undelivered(&model)?, now)?;
     print(&status, args.json, |status| {
-        let jobs = status_text(status, model.ops.timezone, terminal.out);
+        let jobs = status_text(status, &model.ops.timezone, terminal.out);
         jobs + &undelivered_text(&status.undelivered, now, terminal.out)
     })?;
     Ok(if status.well {

@@ -4,8 +4,9 @@
 
 use crate::model::job::InvalidJobName;
 use crate::model::{JobKind, JobName, StepName};
+use crate::time_zone::Zone;
 use crate::units::{UnitError, parse_duration};
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,23 +21,17 @@ pub enum Moment {
 
 impl Moment {
     /// A day is its beginning. A repeated local time is the first of the two; a skipped one is the end of the gap.
-    pub fn resolve(self, zone: chrono_tz::Tz) -> DateTime<Utc> {
+    pub fn resolve(self, zone: &Zone) -> DateTime<Utc> {
         let local = match self {
             Self::Exact(at) => return at,
             Self::Local(local) => local,
             Self::Day(day) => day.and_time(NaiveTime::MIN),
         };
-        // No zone has a gap of more than a day.
-        (0..=24 * 60)
-            .find_map(|minutes| {
-                let later = local.checked_add_signed(chrono::TimeDelta::minutes(minutes))?;
-                zone.from_local_datetime(&later).earliest()
-            })
-            .map_or_else(|| local.and_utc(), |at| at.to_utc())
+        zone.first_instant(local)
     }
 
     /// As a limit that is included: a day is its last nanosecond.
-    pub fn resolve_end(self, zone: chrono_tz::Tz) -> DateTime<Utc> {
+    pub fn resolve_end(self, zone: &Zone) -> DateTime<Utc> {
         match self {
             Self::Day(day) => match day.succ_opt() {
                 Some(next) => Self::Day(next).resolve(zone) - chrono::TimeDelta::nanoseconds(1),
@@ -130,7 +125,7 @@ mod tests {
 
     #[test]
     fn moments_with_and_without_an_offset() {
-        let zone = chrono_tz::Asia::Seoul;
+        let zone = &crate::time_zone::built_in("Asia/Seoul").unwrap();
         let at = |text: &str| moment(text).unwrap().resolve(zone).to_rfc3339();
         assert_eq!(at("2026-11-23T21:00:00+09:00"), "2026-11-23T12:00:00+00:00");
         assert_eq!(at("2026-11-23"), "2026-11-22T15:00:00+00:00");
@@ -143,7 +138,7 @@ mod tests {
 
     #[test]
     fn clock_changes_are_resolved() {
-        let zone = chrono_tz::Europe::Berlin;
+        let zone = &crate::time_zone::built_in("Europe/Berlin").unwrap();
         let at = |text: &str| moment(text).unwrap().resolve(zone).to_rfc3339();
         assert_eq!(at("2026-03-29 02:30"), "2026-03-29T01:00:00+00:00");
         assert_eq!(at("2026-10-25 02:30"), "2026-10-25T00:30:00+00:00");

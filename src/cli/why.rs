@@ -13,7 +13,7 @@ pub fn run(args: &WhyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let (model, other) = file::model_and_server(&args.file.path()?, Some(&args.state), terminal)?;
     let answer = why(&model, &args.job, args.limit, crate::clock::now())?;
     print(&answer, args.json, |answer| {
-        why_text(answer, model.ops.timezone, terminal.out)
+        why_text(answer, &model.ops.timezone, terminal.out)
     })?;
     Ok(file::exit(other.as_ref()).into())
 }

@@ -19,10 +19,12 @@ use crate::config::syntax::parser;
 use crate::config::syntax::repair::{Piece, repair};
 use crate::config::syntax::tree::{Data, SyntaxNode};
 use crate::config::values::as_name;
+use crate::time_zone::ZoneDatabase;
 use crate::units::hex;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// Everything that was read, not yet checked as a whole.
 #[derive(Debug)]
@@ -33,6 +35,7 @@ pub(super) struct LoadedDocument {
     pub(super) digest: String,
     /// The values that are secrets, without escapes.
     pub(super) secrets: Vec<String>,
+    pub(super) zones: Rc<ZoneDatabase>,
 }
 
 /// Texts that are read instead of the files on disk, by real path.
@@ -41,9 +44,10 @@ pub(super) type FileOverrides = HashMap<PathBuf, Vec<u8>>;
 /// Reads the root file's text and its imports. `name` is the path as the user gave it.
 pub(super) fn load(name: &Path, bytes: Vec<u8>, overrides: &FileOverrides) -> LoadedDocument {
     let path = paths::absolute(name);
+    let zones = Rc::new(ZoneDatabase::of_host());
     let mut loader = Loader {
         sources: SourceMap::default(),
-        reader: NodeReader::default(),
+        reader: NodeReader::new(Rc::clone(&zones)),
         document: Document::default(),
         hash: Sha256::new(),
         imports: Imports::new(name, &path),
@@ -57,6 +61,7 @@ pub(super) fn load(name: &Path, bytes: Vec<u8>, overrides: &FileOverrides) -> Lo
         findings: loader.reader.findings,
         digest: hex(&loader.hash.finalize()),
         secrets: loader.secrets,
+        zones,
     }
 }
 

@@ -102,7 +102,15 @@ pub fn check(name: &Path, text: Vec<u8>, options: CheckOptions) -> Loaded {
 fn check_with(name: &Path, text: Vec<u8>, overrides: &load::FileOverrides, options: CheckOptions) -> Loaded {
     let read = load::load(name, text, overrides);
     let CheckOptions { now, host } = options;
-    let judged = rules::check(&read.document, &read.sources, read.digest, now, host, read.findings);
+    let judged = rules::check(
+        &read.document,
+        &read.sources,
+        read.digest,
+        now,
+        host,
+        &read.zones,
+        read.findings,
+    );
     let mut findings = judged.findings;
     secrets::mask(&mut findings, &read.sources, &read.secrets);
     Loaded {

@@ -137,7 +137,10 @@ mod tests {
             judged(&hourly("\"latest\" window=\"30m\""), "12:00:00", "12:40:00"),
             missed("too-old")
         );
-        assert_eq!(judged(&hourly("\"latest\""), "12:00:00", "13:10:00"), missed("superseded"));
+        assert_eq!(
+            judged(&hourly("\"latest\""), "12:00:00", "13:10:00"),
+            missed("superseded")
+        );
         // What was left out since it waited takes its place no more.
         assert_eq!(judged(&hourly("\"latest\""), "13:00:00", "13:10:00"), again);
         assert_eq!(judged(&hourly("\"all\" max=3"), "12:00:00", "13:10:00"), again);
@@ -182,7 +185,10 @@ mod tests {
         let adopted = adopt_unbegun(&timetable, &store, at("12:10:00")).unwrap();
         assert_eq!(adopted.len(), 1);
         assert_eq!(adopted[0].run, "01JD0000000000000000000001");
-        assert_eq!(adopted[0].jobs[0].reason, "it was due; opsrun ended before it could begin");
+        assert_eq!(
+            adopted[0].jobs[0].reason,
+            "it was due; opsrun ended before it could begin"
+        );
         assert_eq!(adopt_unbegun(&timetable, &store, at("12:10:00")).unwrap(), []);
         assert_eq!(store.interrupted_runs().unwrap(), [""; 0]);
     }
@@ -208,8 +214,13 @@ mod tests {
         let (_dir, store) = left_behind(&timetable);
         assert_eq!(adopt_unbegun(&timetable, &store, at("12:10:00")).unwrap(), []);
         let decided = store.decisions(&"target:t".parse().unwrap(), 5).unwrap();
-        let [only] = decided.as_slice() else { panic!("{decided:?}") };
-        assert_eq!((only.decision.verdict, only.run.as_deref()), (FiringVerdict::Missed, None));
+        let [only] = decided.as_slice() else {
+            panic!("{decided:?}")
+        };
+        assert_eq!(
+            (only.decision.verdict, only.run.as_deref()),
+            (FiringVerdict::Missed, None)
+        );
         assert_eq!(only.decision.reason, "missed");
         assert_eq!(store.open_runs().unwrap(), []);
     }

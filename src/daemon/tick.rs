@@ -244,9 +244,10 @@ impl<'a> TickBuilder<'a> {
         let active = self.active.reason(job).to_owned();
         let (verdict, reason) = match due.overlap {
             Overlap::Skip => (FiringVerdict::SkippedOverlap, active),
-            Overlap::Queue if waits.is_some() => {
-                (FiringVerdict::SkippedOverlap, format!("{active}, and one is queued already"))
-            }
+            Overlap::Queue if waits.is_some() => (
+                FiringVerdict::SkippedOverlap,
+                format!("{active}, and one is queued already"),
+            ),
             Overlap::Queue => {
                 self.tick.turn.queue.push((job.clone(), occurrence.clone()));
                 (FiringVerdict::Queued, active)

@@ -39,13 +39,21 @@ impl<'a> TakenLocks<'a> {
 
     /// What a run with these locks waits for.
     pub(super) fn awaited_by(&self, locks: &LockNames) -> Option<String> {
-        let of_job = |job| self.jobs.get(job).map(|run| format!("{job}, which run {run} has locked"));
+        let of_job = |job| {
+            self.jobs
+                .get(job)
+                .map(|run| format!("{job}, which run {run} has locked"))
+        };
         let of_path = |path: &PathBuf| {
             let run = self.directories.get(path)?;
             Some(format!("`{}`, which run {run} has locked", shown(path)))
         };
         let mut directories = locks.directories.iter();
-        locks.jobs.iter().find_map(of_job).or_else(|| directories.find_map(of_path))
+        locks
+            .jobs
+            .iter()
+            .find_map(of_job)
+            .or_else(|| directories.find_map(of_path))
     }
 }
 

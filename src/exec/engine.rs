@@ -109,7 +109,9 @@ impl Run<'_, '_> {
                 let Some((id, slot)) = granted.take().or_else(|| due.next_free()) else {
                     break;
                 };
-                let Some(step) = self.plan.steps().get(id) else { continue };
+                let Some(step) = self.plan.steps().get(id) else {
+                    continue;
+                };
                 match self.not_begun(step) {
                     Some(outcome) => self.settle(&mut order, step, outcome),
                     None => {
@@ -163,7 +165,9 @@ impl Run<'_, '_> {
             BTreeSet::new()
         };
         while let Some(id) = waiting.pop_first().or_else(|| order.begin_next()) {
-            let Some(step) = self.plan.steps().get(id) else { continue };
+            let Some(step) = self.plan.steps().get(id) else {
+                continue;
+            };
             match self.not_begun(step) {
                 Some(outcome) => self.settle(order, step, outcome),
                 None => due.add(id, lane(step)),

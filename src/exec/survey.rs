@@ -425,7 +425,7 @@ fn destination(
         }
         return (None, found);
     };
-    found.free = dir.free_space().ok();
+    found.free = dir.capacity().ok().map(|capacity| capacity.free);
     found.abilities = dir.abilities();
     let mut catalogue = match Catalogue::read_while(dir, &|| !stop.asked()) {
         Ok(catalogue) => catalogue,

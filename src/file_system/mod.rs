@@ -3,9 +3,11 @@
 //! Invariant: an unknown file system is trusted with nothing.
 
 mod abilities;
+mod capacity;
 mod mounts;
 
 pub use abilities::{Abilities, Naming};
+pub use capacity::{Capacity, InodeCount};
 pub use mounts::{is_on_own_mount, refuses_writes};
 use rustix::fs::fstatfs;
 use std::borrow::Cow;

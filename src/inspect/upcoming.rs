@@ -9,6 +9,7 @@ use crate::model::JobName;
 use crate::model::schedule::{ClockChange, Rhythm, clock_changes};
 use crate::report::schedule::upcoming::{FORMAT, FiredDocument, FiringDocument, LeftOutDocument, NextDocument};
 use crate::store::schedules::{Decision, FiringVerdict, Occurrence};
+use crate::time_zone::Zone;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,7 +19,7 @@ const MAX_ZONE_DIFFERENCE: TimeDelta = TimeDelta::hours(26);
 
 /// The first `count` runs later than `after`; fewer if the schedules have no more instants. Schedules without a zone are
 /// shown in `zone`.
-pub fn upcoming(timetable: &Timetable, after: DateTime<Utc>, count: usize, zone: chrono_tz::Tz) -> NextDocument {
+pub fn upcoming(timetable: &Timetable, after: DateTime<Utc>, count: usize, zone: &Zone) -> NextDocument {
     let from = after + TimeDelta::nanoseconds(1);
     let clock = VirtualClock::new(timetable, from, DateTime::<Utc>::MAX_UTC, &[]);
     let view = View { timetable, after, zone };
@@ -33,7 +34,7 @@ pub fn upcoming(timetable: &Timetable, after: DateTime<Utc>, count: usize, zone:
 struct View<'a> {
     timetable: &'a Timetable,
     after: DateTime<Utc>,
-    zone: chrono_tz::Tz,
+    zone: &'a Zone,
 }
 
 impl View<'_> {
@@ -69,15 +70,15 @@ impl View<'_> {
             let mut entries = self.timetable.entries.iter();
             let entry = entries.find(|entry| entry.schedule.name == occurrence.schedule)?;
             let zone = match &entry.schedule.rhythm {
-                Rhythm::Cron(clock) => clock.zone,
+                Rhythm::Cron(clock) => &clock.zone,
                 Rhythm::Every(_) => self.zone,
             };
             let own = jobs.iter().filter(|decision| decision.occurrence() == *occurrence);
             Some(FiredDocument {
                 schedule: occurrence.schedule.clone(),
                 instant: occurrence.instant,
-                local: start.with_timezone(&zone),
-                zone,
+                local: zone.local(start),
+                zone: zone.clone(),
                 jitter_millis: entry.jitter,
                 jobs: own.map(|decision| decision.job.to_string()).collect(),
                 clock_changes: changes(entry, occurrence.instant, self.after),

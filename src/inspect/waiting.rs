@@ -90,7 +90,10 @@ mod tests {
         assert_eq!(awaited(left), of("the next start of opsrun"));
         let begun = OpenRun { begun: true, ..open() };
         let need = Some("target:dump".to_owned());
-        assert_eq!(awaited(begun.clone()), Some(("target:dump, which it needs".to_owned(), need)));
+        assert_eq!(
+            awaited(begun.clone()),
+            Some(("target:dump, which it needs".to_owned(), need))
+        );
         let dumped = OpenRun {
             settled: [job("target:dump")].into(),
             ..begun.clone()

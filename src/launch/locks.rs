@@ -115,7 +115,8 @@ impl<'a> Locks<'a> {
         if let Some(claimed) = &self.how.claimed {
             let awaited = awaited()?;
             self.how.awaited.set(Some(awaited.clone()));
-            self.store.note_waits(&BTreeMap::from([(claimed.run.clone(), awaited)]))?;
+            self.store
+                .note_waits(&BTreeMap::from([(claimed.run.clone(), awaited)]))?;
         }
         let wait = self.how.lock_wait;
         Ok(take(Patience { wait, stop: &stop })?)

@@ -49,8 +49,8 @@ use locks::Locks;
 use resurvey::{Resurvey, remembered};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 /// The plan of what [`apply`] would do now, or at another moment. Changes nothing, but for a scratch directory in each
 /// destination, which is gone again when it returns.

@@ -95,7 +95,8 @@ mod tests {
         let at = |name: &str| temp.path().join(name);
         let ops = Ops {
             name: "x".to_owned(),
-            timezone: chrono_tz::UTC,
+            timezone: crate::time_zone::Zone::utc(),
+            zone_data: crate::time_zone::ZoneData::BuiltIn,
             state_dir: at("default"),
             state_given: false,
             concurrency: None,

@@ -24,6 +24,7 @@ pub mod retention;
 pub mod schedule;
 pub mod state;
 
+use crate::time_zone::{Zone, ZoneData};
 use backoff::BackOff;
 use schedule::Schedule;
 
@@ -168,7 +169,9 @@ pub enum Overlap {
 pub struct Ops {
     /// Names the whole: part of every copy's manifest and of the destination's marker.
     pub name: String,
-    pub timezone: chrono_tz::Tz,
+    pub timezone: Zone,
+    /// The data of all time zones in the file.
+    pub zone_data: ZoneData,
     /// The store, locks: absolute.
     pub state_dir: PathBuf,
     /// False when the place of the state follows from the file.

@@ -126,8 +126,7 @@ impl<'a> ChainPlanner<'a> {
             guards::of_budget(self.request, r, self.verdicts(r), (candidates.len() as u64, bytes))
         };
         let budgets: Vec<Option<Refusal>> = self.retentions.iter().zip(&candidates).map(budget).collect();
-        let mut refusals = guards::of_backup(self.facts, self.request, self.backup, self.found, &self.retentions);
-        refusals.extend(budgets.iter().flatten().cloned());
+        let refusals = guards::of_backup(self.facts, self.request, self.backup, self.found);
         let cleanups = self.retentions.iter().zip(&verdicts).zip(candidates).zip(budgets);
         let cleanups =
             cleanups.map(|(((r, verdicts), candidates), budget)| self.cleanup(r, verdicts, candidates, budget, &step));

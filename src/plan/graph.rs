@@ -9,9 +9,11 @@ use super::facts::{CopyFacts, PlanFacts, Scan};
 use super::guards::{self, Refusal};
 use super::summary::ClassSummary;
 use crate::archive::{LeftOut, Writer};
+use crate::entry::EntryKind;
 use crate::model::retention::KeepReason;
 use crate::model::{Backup, Check, JobName, Retention, StepKind, StepName, Strategy, Target};
 use crate::path::RelPath;
+use crate::time_zone::Zone;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -30,7 +32,7 @@ pub struct Plan {
     pub writer: Writer,
     /// The moment by which ages are counted.
     pub at: DateTime<Utc>,
-    pub timezone: chrono_tz::Tz,
+    pub timezone: Zone,
     /// Jobs that are left out because they, or what they depend on, are paused.
     pub paused: Vec<JobName>,
     /// What was asked for and is left out, and why: one sentence each.
@@ -141,6 +143,22 @@ impl BackupStep {
         };
         packed_size(self.allocated, ratio)
     }
+
+    /// About how many files and directories the copy will make. What has several names is made once.
+    pub fn expected_inodes(&self) -> u64 {
+        /// The archive with its list and manifest, and what is made beside them until they have their names.
+        const OF_A_COPY: u64 = 8;
+        let Some(scan) = self.scan.as_ref().filter(|_| self.backup.strategy == Strategy::Copy) else {
+            return OF_A_COPY;
+        };
+        let mut linked = BTreeSet::new();
+        let stored = self.store.iter().filter_map(|at| scan.entries.get(*at));
+        let made = stored.filter(|entry| {
+            let alone = entry.nlink < 2 || entry.kind == EntryKind::Dir;
+            alone || linked.insert((entry.identity.dev, entry.identity.ino))
+        });
+        OF_A_COPY + made.count() as u64
+    }
 }
 
 /// What so many bytes need, when `packed` were needed for `plain`.
@@ -248,7 +266,7 @@ impl Plan {
             host: facts.host.clone(),
             writer: facts.writer.clone(),
             at: facts.now,
-            timezone: ops.timezone,
+            timezone: ops.timezone.clone(),
             paused: Vec::new(),
             notes: Vec::new(),
             steps: Vec::new(),

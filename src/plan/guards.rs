@@ -62,14 +62,9 @@ fn refusal(guard: Guard, message: String, help: impl Into<String>) -> Refusal {
     Refusal { guard, message, help }
 }
 
-/// What keeps a backup from being made.
-pub(super) fn of_backup(
-    facts: &PlanFacts,
-    request: &RunRequest,
-    backup: &Backup,
-    found: &BackupFacts,
-    retentions: &[&Retention],
-) -> Vec<Refusal> {
+/// What keeps a backup from being made: its copy would be wrong, or go to a wrong place. What speaks against deletions
+/// alone is not among it: a night without a copy is worse than a night without a cleanup.
+pub(super) fn of_backup(facts: &PlanFacts, request: &RunRequest, backup: &Backup, found: &BackupFacts) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     match &found.source {
         Err(unlisted) => refusals.push(refusal(
@@ -89,9 +84,6 @@ pub(super) fn of_backup(
                     format!("move the {what} out of the source, or exclude it from the backup"),
                 ));
             }
-            if backup.contents == Contents::Expired && !retentions.is_empty() {
-                refusals.extend(of_listing(scan));
-            }
         }
     }
     refusals.extend(of_clock(facts, request, found));
@@ -107,9 +99,7 @@ pub(super) fn of_cleanup(
     candidates: bool,
 ) -> Vec<Refusal> {
     let mut refusals = Vec::new();
-    if let Ok(scan) = &found.source
-        && backup.contents == Contents::All
-    {
+    if let Ok(scan) = &found.source {
         refusals.extend(of_listing(scan));
     }
     refusals.extend(found.unclear.as_ref().filter(|_| candidates).map(|why| {

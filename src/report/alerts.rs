@@ -7,6 +7,7 @@ use crate::report::shared::table::Align::{Left, Right};
 use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times;
 use crate::store::outbox::{MessageState, StoredMessage, Undelivered};
+use crate::time_zone::Zone;
 use crate::units::plural;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -34,7 +35,7 @@ pub struct AlertsDocument {
 }
 
 /// Without any: `none`.
-pub fn alerts_text(alerts: &[StoredMessage], none: &str, zone: chrono_tz::Tz, style: Style) -> String {
+pub fn alerts_text(alerts: &[StoredMessage], none: &str, zone: &Zone, style: Style) -> String {
     if alerts.is_empty() {
         return format!("{none}\n");
     }

@@ -225,7 +225,9 @@ pub(super) fn make_old(path: &Path, version: i64) -> Connection {
     for migration in MIGRATIONS.iter().take(usize::try_from(version).unwrap()) {
         connection.execute_batch(migration).unwrap();
     }
-    connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+    connection
+        .pragma_update(None, "application_id", APPLICATION_ID)
+        .unwrap();
     connection.pragma_update(None, "user_version", version).unwrap();
     connection
 }

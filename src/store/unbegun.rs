@@ -109,7 +109,8 @@ impl Store {
                 if open.begun {
                     let sql = "SELECT step, kind FROM events
                          WHERE run = ?1 AND kind IN ('step-started', 'step-finished')";
-                    let steps: Vec<(String, String)> = db.rows(sql, [&open.run], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                    let steps: Vec<(String, String)> =
+                        db.rows(sql, [&open.run], |row| Ok((row.get(0)?, row.get(1)?)))?;
                     open.follow(steps);
                 }
                 runs.push(open);
@@ -172,7 +173,8 @@ impl Store {
             }
             for decision in kept.iter().chain(left) {
                 let begun = (decision.verdict == FiringVerdict::Ran).then_some(run);
-                let sql = "UPDATE decisions SET at = ?3, decision = ?4, reason = ?5, run = ?6 WHERE run = ?1 AND job = ?2";
+                let sql =
+                    "UPDATE decisions SET at = ?3, decision = ?4, reason = ?5, run = ?6 WHERE run = ?1 AND job = ?2";
                 let (verdict, reason) = (decision.verdict, &decision.reason);
                 db.run(sql, params![run, decision.job, now, verdict, reason, begun])?;
             }
@@ -188,7 +190,8 @@ impl Store {
             }
             let sql = "SELECT reason FROM waits WHERE run = ?1 ORDER BY at, reason";
             let reasons: Vec<String> = db.rows(sql, [run], |row| row.get(0))?;
-            let sql = "SELECT begun_at, (SELECT min(at) FROM events WHERE events.run = runs.run) FROM runs WHERE run = ?1";
+            let sql =
+                "SELECT begun_at, (SELECT min(at) FROM events WHERE events.run = runs.run) FROM runs WHERE run = ?1";
             let times = db.first(sql, [run], |row| {
                 Ok((row.get::<_, Stamp>(0)?.0, row.get::<_, Option<Stamp>>(1)?))
             })?;

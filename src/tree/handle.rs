@@ -6,7 +6,7 @@
 //! Invariant: nothing here changes a file system but [`Dir::make_dir`] and [`create_dir_all`].
 
 use crate::entry::{Entry, EntryKind, Identity};
-use crate::file_system::{Abilities, Naming};
+use crate::file_system::{Abilities, Capacity, Naming};
 use crate::path::{RelPath, shown};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat};
 use rustix::io::Errno;
@@ -296,10 +296,10 @@ impl Dir {
         Ok(self.synced(rustix::fs::fsync(file))?)
     }
 
-    /// Bytes free for us on its file system.
-    pub fn free_space(&self) -> Result<u64, TreeError> {
+    /// What is free for us on its file system.
+    pub fn capacity(&self) -> Result<Capacity, TreeError> {
         let facts = rustix::fs::fstatvfs(&self.fd).map_err(|e| TreeError::at("read", &self.path, e))?;
-        Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
+        Ok(Capacity::from(facts))
     }
 }
 

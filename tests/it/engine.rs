@@ -145,7 +145,8 @@ fn model(targets: Vec<Target>) -> Model {
     Model {
         ops: Ops {
             name: "ops".to_owned(),
-            timezone: chrono_tz::UTC,
+            timezone: opsrun::time_zone::Zone::utc(),
+            zone_data: opsrun::time_zone::ZoneData::BuiltIn,
             state_dir: PathBuf::from("/state"),
             state_given: true,
             concurrency: None,

@@ -101,7 +101,8 @@ impl Sketch {
         let mut model = Model {
             ops: Ops {
                 name: "ops".to_owned(),
-                timezone: chrono_tz::UTC,
+                timezone: opsrun::time_zone::Zone::utc(),
+                zone_data: opsrun::time_zone::ZoneData::BuiltIn,
                 state_dir: PathBuf::from("/state"),
                 state_given: true,
                 concurrency: None,

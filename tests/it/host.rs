@@ -55,6 +55,7 @@ mod root {
     mod container;
     mod etc_state;
     mod file_systems;
+    mod inodes;
     mod limits;
     mod machines;
     mod pid_one;

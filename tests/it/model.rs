@@ -292,7 +292,7 @@ fn a_program_below_a_directory_that_is_no_text_is_refused() {
 fn defaults_are_filled_in() {
     let model = model("backup \"a\" { source \"data\"; to \"../../mnt/./b\"; }");
     assert_eq!(model.ops.name, "observer");
-    assert_eq!(model.ops.timezone, chrono_tz::UTC);
+    assert_eq!(model.ops.timezone, opsrun::time_zone::Zone::utc());
     assert_eq!(model.ops.state_dir, PathBuf::from("/var/lib/opsrun/observer"));
     assert_eq!(model.ops.concurrency, None);
     let backup = &model.backups[0];

@@ -244,15 +244,54 @@ fn odd_things_in_the_source() {
     }
 }
 
+/// A limit on deletions costs no copy: each night has one, until a person looks at it.
 #[test]
-fn the_budget_refuses_and_is_overridden_once() {
-    let world = Workspace::with_data(&EXPIRED.replace("files=1000", "files=2"));
-    let old: Vec<PathBuf> = (0..3).map(|i| world.file(&format!("{i}"), 30)).collect();
-    let text = world.applied(3, &[]);
-    assert!(text.contains("--over-budget retention:r"), "{text}");
-    assert!(old.iter().all(|path| path.exists()) && world.backups("").is_empty());
-    world.applied(0, &["--over-budget", "retention:r"]);
-    assert!(old.iter().all(|path| !path.exists()));
+fn the_budget_refuses_the_cleanup_alone_and_is_overridden_once() {
+    let channel = "\nchannel \"c\" { shell \"cat >>notices; echo >>notices\"; }";
+    for (ops, copies) in [(ALL, 2), (EXPIRED, 1)] {
+        let world = Workspace::with_data(&(ops.replace("files=1000", "files=2") + channel));
+        let old: Vec<PathBuf> = (0..3).map(|i| world.file(&format!("{i}"), 30)).collect();
+        for _ in 0..2 {
+            let text = world.applied(3, &[]);
+            assert_eq!(text.matches("more than `max-delete` allows").count(), 1, "{text}");
+            assert!(text.contains("--over-budget retention:r"), "{text}");
+            assert!(old.iter().all(|path| path.exists()));
+        }
+        assert_eq!(world.backups(".manifest.json").len(), copies);
+        assert_eq!(world.restored("b").len(), 3);
+        let notices = fs::read_to_string(world.at("notices")).unwrap();
+        assert_eq!(notices.matches("max-delete").count(), 1, "{notices}");
+        let planned = world.json(0, &["plan", "--json"]);
+        let refused: Vec<&str> = planned["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|step| !step["refusals"].as_array().unwrap().is_empty())
+            .map(|step| step["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(refused, ["cleanup:r"]);
+        world.applied(0, &["--over-budget", "retention:r"]);
+        assert!(old.iter().all(|path| !path.exists()));
+    }
+}
+
+/// What cannot be listed could have been deleted, or not: that stops no copy of what can be.
+#[test]
+fn a_part_that_cannot_be_listed_stops_the_cleanup_alone() {
+    for ops in [ALL, EXPIRED] {
+        let world = Workspace::with_data(ops);
+        let old = world.file("old", 30);
+        fs::create_dir(world.at("data/closed")).unwrap();
+        world.hand_over();
+        fs::set_permissions(world.at("data/closed"), fs::Permissions::from_mode(0)).unwrap();
+        let text = output_of(&world.run_unprivileged(&["apply", "--yes"]), 3);
+        assert!(text.contains("refused   cleanup:r"), "{text}");
+        assert!(text.contains("`closed` cannot be listed"), "{text}");
+        assert!(!text.contains("refused   backup:b"), "{text}");
+        assert!(old.exists());
+        assert_eq!(world.backups(".manifest.json").len(), 1, "{text}");
+        fs::set_permissions(world.at("data/closed"), fs::Permissions::from_mode(0o755)).unwrap();
+    }
 }
 
 /// Rewrites the newest manifest, properly sealed: as if the copy had been made at another time.

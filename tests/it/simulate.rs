@@ -3,11 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its place has failed")]
 
-use chrono::{DateTime, Datelike, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc, Weekday};
-use chrono_tz::Tz;
+use chrono::{DateTime, Datelike, LocalResult, NaiveDate, NaiveTime, TimeDelta, Utc, Weekday};
 use opsrun::daemon::timetable::Timetable;
 use opsrun::inspect::simulate::simulate;
 use opsrun::report::schedule::simulation::{DownDocument, SimulatedEvent, SimulationDocument};
+use opsrun::time_zone::built_in;
 use std::collections::BTreeMap;
 
 const FILE: &str = r#"
@@ -62,25 +62,26 @@ struct Expected {
 }
 
 /// A time of day, day by day, as a calendar has it.
-fn daily(zone: Tz, time: &str, days: fn(Weekday) -> bool, gap: bool, fold: bool) -> Vec<DateTime<Utc>> {
+fn daily(zone: &str, time: &str, days: fn(Weekday) -> bool, gap: bool, fold: bool) -> Vec<DateTime<Utc>> {
+    let zone = built_in(zone).unwrap();
     let time: NaiveTime = time.parse().unwrap();
     let mut day = NaiveDate::from_ymd_opt(2009, 12, 29).unwrap();
     let mut found = Vec::new();
     while day < NaiveDate::from_ymd_opt(2020, 1, 4).unwrap() {
         let mut wall = day.and_time(time);
         if days(day.weekday()) {
-            match zone.from_local_datetime(&wall) {
-                LocalResult::Single(one) => found.push(one.to_utc()),
+            match zone.instants(wall) {
+                LocalResult::Single(one) => found.push(one),
                 LocalResult::Ambiguous(first, second) => {
-                    found.push(first.to_utc());
-                    found.extend(fold.then(|| second.to_utc()));
+                    found.push(first);
+                    found.extend(fold.then(|| second));
                 }
                 LocalResult::None if gap => {
                     // The first minute that there is again.
-                    while zone.from_local_datetime(&wall).earliest().is_none() {
+                    while zone.instants(wall).earliest().is_none() {
                         wall += TimeDelta::minutes(1);
                     }
-                    found.extend(zone.from_local_datetime(&wall).earliest().map(|one| one.to_utc()));
+                    found.extend(zone.instants(wall).earliest());
                 }
                 LocalResult::None => {}
             }
@@ -109,6 +110,7 @@ fn expected(timetable: &Timetable) -> Vec<Expected> {
         .unwrap();
     let jitter = TimeDelta::from_std(late.jitter).unwrap();
     assert!(TimeDelta::zero() < jitter && jitter < TimeDelta::hours(2));
+    let london = built_in("Europe/London").unwrap();
     let every = |_: Weekday| true;
     let working = |day: Weekday| !matches!(day, Weekday::Sat | Weekday::Sun);
     let minute = TimeDelta::seconds(60);
@@ -122,34 +124,34 @@ fn expected(timetable: &Timetable) -> Vec<Expected> {
     vec![
         one(
             "berlin",
-            daily(Tz::Europe__Berlin, "02:30:00", every, true, false),
+            daily("Europe/Berlin", "02:30:00", every, true, false),
             Policy::Latest { hours: 24 },
         ),
         one(
             "york",
-            daily(Tz::America__New_York, "01:30:00", working, true, true),
+            daily("America/New_York", "01:30:00", working, true, true),
             Policy::All { max: 3, hours: 1 << 20 },
         ),
         one(
             "lord-howe",
-            daily(Tz::Australia__Lord_Howe, "02:15:00", every, false, false),
+            daily("Australia/Lord_Howe", "02:15:00", every, false, false),
             Policy::Skip,
         ),
         one(
             "sao-paulo",
-            daily(Tz::America__Sao_Paulo, "00:00:00", every, true, false),
+            daily("America/Sao_Paulo", "00:00:00", every, true, false),
             Policy::All { max: 100, hours: 36 },
         ),
         one(
             "apia",
-            daily(Tz::Pacific__Apia, "09:00:00", every, true, false),
+            daily("Pacific/Apia", "09:00:00", every, true, false),
             Policy::Latest { hours: 2 },
         ),
         one(
             "london",
             stepping(3_600)
                 .into_iter()
-                .filter(|one| matches!(one.with_timezone(&Tz::Europe__London).month(), 3 | 10))
+                .filter(|one| matches!(london.local(*one).month(), 3 | 10))
                 .collect(),
             Policy::Latest { hours: 1 << 20 },
         ),
@@ -158,7 +160,7 @@ fn expected(timetable: &Timetable) -> Vec<Expected> {
             jitter,
             ..one(
                 "late",
-                daily(Tz::Asia__Seoul, "12:00:00", every, true, false),
+                daily("Asia/Seoul", "12:00:00", every, true, false),
                 Policy::Skip,
             )
         },

@@ -9,6 +9,7 @@
 
 #[cfg(any(feature = "http", feature = "email"))]
 pub mod ca;
+pub mod clock;
 pub mod confinement;
 pub mod forge;
 pub mod fuzzing;

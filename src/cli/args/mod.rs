@@ -21,6 +21,7 @@ pub use files::{CompletionsArgs, FmtArgs, InitArgs, ManArgs};
 pub use inspect::{ExplainArgs, GraphArgs, GraphFormat, HistoryArgs, SchemaArgs, SimulateArgs, StatusArgs, WhyArgs};
 pub use run::{ApplyArgs, PlanArgs, PlanFormat, ServeArgs};
 
+use crate::time_zone::{ZoneData, ZoneDatabase};
 use clap::{Parser, Subcommand};
 use std::sync::LazyLock;
 
@@ -42,9 +43,18 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
         crate::report::schedule::why::FORMAT,
         crate::channel::message::FORMAT,
         crate::report::alerts::FORMAT,
-        chrono_tz::IANA_TZDB_VERSION
+        zone_data()
     )
 });
+
+/// The zone data of this host, which decide, and the built-in data.
+fn zone_data() -> String {
+    let (host, built_in) = (ZoneDatabase::of_host(), ZoneData::BuiltIn);
+    match host.data() {
+        ZoneData::BuiltIn => built_in.to_string(),
+        data @ ZoneData::Host { .. } => format!("{data}, {built_in}"),
+    }
+}
 
 /// Runs what an ops file declares: checks, commands, verified backups, and only then deletions
 #[derive(Debug, Parser)]

@@ -9,6 +9,7 @@ use crate::config::language::types::Type;
 use crate::config::source::{SourceMap, Span};
 use crate::config::values::{Datum, as_name};
 use crate::model::Ops;
+use crate::time_zone::{Zone, ZoneData};
 use std::path::{Path, PathBuf};
 
 /// The version of the language that this build reads.
@@ -47,7 +48,7 @@ pub const OPS: Spec = node("ops", Args::None)
 pub struct OpsNode {
     pub span: Span,
     pub name: Option<String>,
-    pub timezone: Option<chrono_tz::Tz>,
+    pub timezone: Option<Zone>,
     pub state_dir: Option<PathBuf>,
     pub concurrency: Option<u32>,
 }
@@ -78,7 +79,7 @@ pub fn ops(node: &CheckedNode, decoder: &mut Decoder<'_>) -> OpsNode {
 }
 
 /// With defaults where there is no `ops` node. `digest` is of all files that were read.
-pub fn lower_ops(node: Option<&OpsNode>, sources: &SourceMap, digest: String) -> Ops {
+pub fn lower_ops(node: Option<&OpsNode>, sources: &SourceMap, digest: String, zone_data: ZoneData) -> Ops {
     let root = sources.files().first();
     let root_path = root.map_or(Path::new("/ops.kdl"), |file| file.path.as_path());
     let name = node
@@ -91,7 +92,8 @@ pub fn lower_ops(node: Option<&OpsNode>, sources: &SourceMap, digest: String) ->
             .and_then(|node| node.state_dir.clone())
             .unwrap_or_else(|| default_state_dir(root_path, &name)),
         name,
-        timezone: node.and_then(|node| node.timezone).unwrap_or(chrono_tz::UTC),
+        zone_data,
+        timezone: node.and_then(|node| node.timezone.clone()).unwrap_or_else(Zone::utc),
         concurrency: node.and_then(|node| node.concurrency),
         files: sources.files().iter().map(|file| file.path.clone()).collect(),
         digest,

@@ -62,7 +62,7 @@ pub const RETENTION: Spec = node("retention", Args::One(Type::Name))
                 .otherwise("nothing"),
             node("max-delete", Args::None)
                 .doc(
-                    "how much one run may delete; a run above a limit is refused, unless `--over-budget \
+                    "how much one run may delete; a cleanup above a limit is refused, unless `--over-budget \
                      retention:NAME` allows it once",
                 )
                 .example("max-delete files=50000 bytes=\"200GiB\" share=\"20%\"")

@@ -11,6 +11,7 @@ use crate::config::language::types::Type;
 use crate::config::source::{Span, Spanned};
 use crate::config::values::Datum;
 use crate::model::schedule::{Cron, FoldPolicy, GapPolicy, Missed, Rhythm, Schedule, WallClock};
+use crate::time_zone::Zone;
 use std::time::Duration;
 
 /// How many missed runs `missed "all"` catches up with by default.
@@ -123,7 +124,7 @@ pub struct ScheduleNode {
 
 impl ScheduleNode {
     /// `zone` is the zone of clock times without one.
-    pub fn lower(&self, zone: chrono_tz::Tz) -> Option<Schedule> {
+    pub fn lower(&self, zone: &Zone) -> Option<Schedule> {
         let rhythm = self.rhythm.as_ref()?;
         Some(Schedule {
             name: self.name.as_ref()?.value.clone(),
@@ -159,13 +160,13 @@ impl RhythmNode {
         }
     }
 
-    pub fn lower(&self, dst: Option<(GapPolicy, FoldPolicy)>, zone: chrono_tz::Tz) -> Rhythm {
+    pub fn lower(&self, dst: Option<(GapPolicy, FoldPolicy)>, zone: &Zone) -> Rhythm {
         let (gap, fold) = dst.unwrap_or_default();
         match self {
             Self::Every(every) => Rhythm::Every(every.value),
             Self::Cron(node) => Rhythm::Cron(Box::new(WallClock {
                 cron: node.cron.clone(),
-                zone: node.zone.unwrap_or(zone),
+                zone: node.zone.as_ref().unwrap_or(zone).clone(),
                 gap,
                 fold,
                 dst_given: dst.is_some(),
@@ -189,7 +190,7 @@ pub struct CronNode {
     pub span: Span,
     /// How many bytes of the value precede its text; `None` when text and value differ, as with escapes.
     pub before: Option<usize>,
-    pub zone: Option<chrono_tz::Tz>,
+    pub zone: Option<Zone>,
 }
 
 impl CronNode {
@@ -319,8 +320,8 @@ fn cron(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<RhythmNode> {
 }
 
 /// A zone; a warning for an abbreviation. `set` is written between the setting and its value.
-pub fn zone(value: &Spanned<Datum>, set: &str, findings: &mut Vec<Finding>) -> Option<chrono_tz::Tz> {
-    let Datum::Zone(zone) = value.value else {
+pub fn zone(value: &Spanned<Datum>, set: &str, findings: &mut Vec<Finding>) -> Option<Zone> {
+    let Datum::Zone(zone) = &value.value else {
         return None;
     };
     if ABBREVIATIONS.contains(&zone.name()) {
@@ -337,7 +338,7 @@ pub fn zone(value: &Spanned<Datum>, set: &str, findings: &mut Vec<Finding>) -> O
             )),
         );
     }
-    Some(zone)
+    Some(zone.clone())
 }
 
 fn dst_with_every(node: &CheckedNode, rhythm: &CheckedNode, findings: &mut Vec<Finding>) {

@@ -10,8 +10,10 @@ use crate::config::nodes::reader::NodeReader;
 use crate::config::syntax::parser;
 use crate::config::syntax::repair::repair;
 use crate::config::values::{self, Datum};
+use crate::time_zone::ZoneDatabase;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::rc::Rc;
 
 fn unique(spec: &Spec) {
     let mut names: Vec<&str> = spec.all_children().map(|child| child.name).collect();
@@ -46,7 +48,7 @@ fn examples_are_valid() {
         );
         let nodes = parser::parse(&repaired, &repaired.pieces[0], 0).unwrap();
         assert_eq!(nodes[0].name, spec.name);
-        let mut reader = NodeReader::default();
+        let mut reader = NodeReader::new(Rc::new(ZoneDatabase::of_host()));
         reader.read(&nodes[0], spec, parent);
         assert_eq!(reader.findings, [], "{}", spec.example);
         spec.all_children().for_each(|child| read(child, spec));
@@ -89,7 +91,7 @@ fn read(text: &str, ty: Type) -> Vec<Datum> {
     let repaired = repair(&line, 0, TOP_NAMES);
     assert_eq!((repaired.findings.len(), repaired.pieces.len()), (0, 1), "{line}");
     let nodes = parser::parse(&repaired, &repaired.pieces[0], 0).unwrap();
-    let read = |value| values::check(value, ty, "x", &|_| String::new());
+    let read = |value| values::check(value, ty, "x", &|_| String::new(), &ZoneDatabase::of_host());
     nodes[0].args.iter().map(|value| read(value).expect(&line)).collect()
 }
 

@@ -23,6 +23,7 @@ use crate::config::nodes::document::Document;
 use crate::config::nodes::{JobLinks, lower_ops};
 use crate::config::source::{SourceMap, Span};
 use crate::model::{Model, Ops};
+use crate::time_zone::ZoneDatabase;
 use chrono::{DateTime, Utc};
 use deletion::deletable::Deletable;
 use deletion::path_cache::PathSetCache;
@@ -48,9 +49,10 @@ pub fn check(
     digest: String,
     now: DateTime<Utc>,
     host: bool,
+    zones: &ZoneDatabase,
     mut findings: Vec<Finding>,
 ) -> CheckResult {
-    let ops = lower_ops(document.ops.as_ref(), sources, digest);
+    let ops = lower_ops(document.ops.as_ref(), sources, digest, zones.data().clone());
     names::unique(document, &mut findings);
     let claims = names::claims(document, &mut findings);
 
@@ -58,7 +60,7 @@ pub fn check(
     let needs = names.needs(&mut findings);
     cycles::check(document, &names, &needs, &mut findings);
     never_ready::check(document, &needs, &mut findings);
-    let schedules = schedules::Schedules::of(document, ops.timezone, &mut findings);
+    let schedules = schedules::Schedules::of(document, &ops.timezone, &mut findings);
     schedule_pitfalls::check(&schedules, now, &mut findings);
     schedule_fit::check(document, &schedules, &needs, now, &mut findings);
     notify::check(document, &names, &mut findings);

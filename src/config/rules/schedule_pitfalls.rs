@@ -9,6 +9,7 @@ use crate::config::nodes::RhythmNode;
 use crate::config::rules::schedules::{KnownSchedule, Schedules};
 use crate::config::source::Span;
 use crate::model::schedule::{ChangeKind, ClockChange, Rhythm, WallClock, clock_changes};
+use crate::time_zone::Zone;
 use crate::units::show_duration;
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
@@ -64,7 +65,7 @@ fn cron(
     }
     if clock.cron.fixed_time() && !clock.dst_given {
         let changes = changes
-            .entry((line, clock.zone))
+            .entry((line, clock.zone.clone()))
             .or_insert_with(|| next_changes(clock, now));
         findings.extend(clock_change(timed, node.span, clock, changes));
     }
@@ -75,7 +76,7 @@ fn either_day(timed: &KnownSchedule<'_>, span: Span, line: &str, clock: &WallClo
     let runs = std::iter::successors(timed.schedule.next(now), |last| timed.schedule.next(*last));
     let runs: Vec<String> = runs
         .take(SHOWN_RUNS)
-        .map(|run| run.with_timezone(&clock.zone).format("%a %Y-%m-%d %H:%M").to_string())
+        .map(|run| clock.zone.local(run).format("%a %Y-%m-%d %H:%M").to_string())
         .collect();
     let with = |at: usize| -> String {
         let fields = line.split(' ').enumerate();
@@ -95,7 +96,7 @@ fn either_day(timed: &KnownSchedule<'_>, span: Span, line: &str, clock: &WallClo
 }
 
 /// The changes that the same line in the same zone meets: a large file has few of them, many times.
-type ChangesByLine = HashMap<(String, chrono_tz::Tz), Vec<ClockChange>>;
+type ChangesByLine = HashMap<(String, Zone), Vec<ClockChange>>;
 
 /// The first time on the wall that is affected on each of the next days of a change.
 fn next_changes(clock: &WallClock, now: DateTime<Utc>) -> Vec<ClockChange> {

@@ -13,6 +13,7 @@ use crate::config::source::Spanned;
 use crate::config::values::as_name;
 use crate::model::schedule::{Cron, FoldPolicy, GapPolicy, Rhythm, Schedule};
 use crate::model::{JobKind, JobName};
+use crate::time_zone::Zone;
 use crate::units::parse_duration;
 use chrono::{DateTime, Utc};
 use std::cell::OnceCell;
@@ -57,7 +58,7 @@ pub struct Schedules<'a> {
 
 impl<'a> Schedules<'a> {
     /// `zone` is where clocks hang that say nothing else.
-    pub fn of(document: &'a Document, zone: chrono_tz::Tz, findings: &mut Vec<Finding>) -> Self {
+    pub fn of(document: &'a Document, zone: &Zone, findings: &mut Vec<Finding>) -> Self {
         let names = document.schedules.iter().filter_map(|node| node.name.as_ref());
         name_lists::unique("schedule", names, findings);
         let declared = document.schedules.iter().filter_map(|node| declared(node, zone));
@@ -94,11 +95,11 @@ impl<'a> Schedules<'a> {
             }));
         }
         unused(document, findings);
-        let mut shared: HashMap<(String, chrono_tz::Tz, bool, bool), Rc<Gaps>> = HashMap::new();
+        let mut shared: HashMap<(String, Zone, bool, bool), Rc<Gaps>> = HashMap::new();
         for timed in &mut all {
             if let Rhythm::Cron(clock) = &timed.schedule.rhythm {
                 let (skips, both) = (clock.gap == GapPolicy::Skip, clock.fold == FoldPolicy::Both);
-                let key = (clock.cron.to_string(), clock.zone, skips, both);
+                let key = (clock.cron.to_string(), clock.zone.clone(), skips, both);
                 timed.gaps = Rc::clone(shared.entry(key).or_default());
             }
         }
@@ -116,7 +117,7 @@ impl<'a> Schedules<'a> {
     }
 }
 
-fn declared(node: &ScheduleNode, zone: chrono_tz::Tz) -> Option<KnownSchedule<'_>> {
+fn declared<'a>(node: &'a ScheduleNode, zone: &Zone) -> Option<KnownSchedule<'a>> {
     let rhythm = node.rhythm.as_ref()?;
     Some(KnownSchedule {
         schedule: node.lower(zone)?,

@@ -3,6 +3,7 @@
 use crate::config::findings::{Code, Finding};
 use crate::config::language::types::Type;
 use crate::config::syntax::tree::{Data, SyntaxValue};
+use crate::time_zone::ZoneDatabase;
 
 pub(super) struct Checker<'a> {
     pub(super) value: &'a SyntaxValue,
@@ -10,6 +11,7 @@ pub(super) struct Checker<'a> {
     pub(super) setting: &'a str,
     /// Writes the setting with another value.
     pub(super) line: &'a dyn Fn(&str) -> String,
+    pub(super) zones: &'a ZoneDatabase,
 }
 
 impl Checker<'_> {

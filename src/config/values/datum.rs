@@ -2,6 +2,7 @@
 
 use crate::model::check::{Address, Space};
 use crate::model::pattern::Pattern;
+use crate::time_zone::Zone;
 use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -13,7 +14,7 @@ pub enum Datum {
     Forever,
     Glob(Pattern),
     Bool(bool),
-    Zone(chrono_tz::Tz),
+    Zone(Zone),
     Decimal(f64),
     Space(Space),
     Address(Address),

@@ -26,6 +26,7 @@ use crate::config::findings::Finding;
 use crate::config::language::types::Type;
 use crate::config::syntax::tree::{Data, SyntaxValue};
 use crate::model::check::Space;
+use crate::time_zone::ZoneDatabase;
 use crate::units::{UnitError, parse_duration, parse_percent, parse_size};
 use checker::Checker;
 
@@ -35,12 +36,14 @@ pub(in crate::config) fn check(
     ty: Type,
     setting: &str,
     line: &dyn Fn(&str) -> String,
+    zones: &ZoneDatabase,
 ) -> Result<Datum, Option<Box<Finding>>> {
     let checker = Checker {
         value,
         ty,
         setting,
         line,
+        zones,
     };
     match &value.data {
         Data::Replaced => Err(None),

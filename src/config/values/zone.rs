@@ -6,18 +6,24 @@ use super::checker::Checker;
 use super::datum::Datum;
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::suggest::nearest;
+use crate::time_zone::built_in_names;
 
 impl Checker<'_> {
     pub(super) fn zone(&self, text: &str) -> Result<Datum, Box<Finding>> {
-        if let Ok(zone) = text.parse::<chrono_tz::Tz>() {
-            return Ok(Datum::Zone(zone));
-        }
-        let names = || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+        let refused = match self.zones.zone(text) {
+            Ok(zone) => return Ok(Datum::Zone(zone)),
+            Err(refused) => refused,
+        };
+        let names = || built_in_names();
         let wanted = text.replace(' ', "_");
+        let label = match refused {
+            Some(refused) => refused.to_string(),
+            None => "neither in the zone data of this host nor built in".to_owned(),
+        };
         let finding = self.finding(
             Code::UnknownTimezone,
             format!("unknown time zone `{}`", excerpt(text)),
-            &format!("not in the IANA data {}", chrono_tz::IANA_TZDB_VERSION),
+            &excerpt(&label),
         );
         // `Seoul` for `Asia/Seoul`, then a typing error.
         let city = names().find(|name| {

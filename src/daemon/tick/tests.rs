@@ -145,14 +145,21 @@ fn backups_of_one_source_form_one_run() {
 
 #[test]
 fn the_reason_of_a_skipped_instant_is_what_its_previous_run_waits_for() {
-    for (overlap, more) in [("skip", ""), ("queue", ""), ("allow", "too many of its runs are active, and ")] {
+    for (overlap, more) in [
+        ("skip", ""),
+        ("queue", ""),
+        ("allow", "too many of its runs are active, and "),
+    ] {
         let mut world = overlapping(overlap);
         let mut working = ActiveJobs::default();
         for _ in 0..16 {
             working.add_waiting(job("target:t"), "its previous run waits for a slot".to_owned());
         }
         let tick = tick(&world.timetable, &world.agenda, &working, at("11:01:00"));
-        assert!(left(&tick)[0].ends_with(&format!(" {more}its previous run waits for a slot")), "{tick:?}");
+        assert!(
+            left(&tick)[0].ends_with(&format!(" {more}its previous run waits for a slot")),
+            "{tick:?}"
+        );
         let running = world.look("11:01:00", &["target:t"; 16]);
         assert!(left(&running)[0].ends_with(&format!(" {more}its previous run is still active")));
     }

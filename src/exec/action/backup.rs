@@ -10,12 +10,13 @@ use crate::error_chain::error_chain;
 use crate::exec::{Deadline, locked, step_progress::StepProgress};
 use crate::file_system::is_on_own_mount;
 use crate::model::Contents;
+use crate::path::shown;
 use crate::plan::{BackupStep, MOUNT_HELP, SHRINK_HELP};
 use crate::run::{Event, Outcome, State};
 use crate::tree::lock::{self, Patience};
 use crate::tree::probe;
 use crate::tree::{Dir, handle::create_dir_all};
-use crate::units::{plural, show_size};
+use crate::units::{plural, show_count, show_size};
 use std::time::Duration;
 
 pub fn run(context: &Context<'_>, step: &BackupStep) -> Ended {
@@ -137,22 +138,39 @@ fn prepare(context: &Context<'_>, step: &BackupStep) -> Result<Dir, super::StepA
         world.locks.extend(lock);
         world.destinations.insert(backup.name.clone(), made);
     }
+    enough_room(context, step)?;
     let destination = probed(context, &backup.name)?;
     let deadline = Deadline::new(&context.how.stop, None);
     let marker =
         Marker::ensure(&destination, &context.plan.ops, &context.plan.writer).map_err(|e| failure(&e, &deadline))?;
     context.recorder.remember_marker(&backup.name, &backup.to, &marker.id)?;
-    let free = destination.free_space().map_err(|e| tree_failure(&e))?;
+    Ok(destination)
+}
+
+/// Before anything is written: whether the destination has bytes and inodes for the copy.
+fn enough_room(context: &Context<'_>, step: &BackupStep) -> Result<(), super::StepAbort> {
+    let found = match locked(context.world).destinations.get(&step.backup.name) {
+        Some(destination) => destination.capacity().map_err(|e| tree_failure(&e))?,
+        None => return Ok(()),
+    };
+    let place = shown(&step.backup.to);
     let need = step.expected_size();
-    if free < need {
-        let (place, free, need) = (backup.to.display(), show_size(free), show_size(need));
-        let summary = format!("`{place}` has {free} free, the copy needs about {need}");
-        let full = outcome(State::NoSpace, summary);
+    let full = |summary| outcome(State::NoSpace, summary);
+    if found.free < need {
+        let (free, need) = (show_size(found.free), show_size(need));
+        let full = full(format!("`{place}` has {free} free, the copy needs about {need}"));
         return Err(full
             .with_help("free space there; nothing was written or deleted")
             .into());
     }
-    Ok(destination)
+    let need = step.expected_inodes();
+    if let Some(inodes) = found.inodes.filter(|inodes| inodes.free < need) {
+        let (free, need) = (plural(inodes.free, "free inode", "free inodes"), show_count(need));
+        let full = full(format!("`{place}` has {free}, the copy needs about {need}"));
+        let help = "delete files there that are not needed; nothing was written or deleted";
+        return Err(full.with_help(help).into());
+    }
+    Ok(())
 }
 
 /// The destination, whose abilities are known: from the survey, or tried now.

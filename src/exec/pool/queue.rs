@@ -133,7 +133,11 @@ mod tests {
         assert_eq!(granted(&mut queue), None, "there is one slot");
         queue.release(turn(1), Lane::Work);
         queue.request(turn(1), Lane::Work, ());
-        assert_eq!(granted(&mut queue), Some((1, Lane::Work)), "it holds none, and was due first");
+        assert_eq!(
+            granted(&mut queue),
+            Some((1, Lane::Work)),
+            "it holds none, and was due first"
+        );
         queue.release(turn(1), Lane::Work);
         assert_eq!(granted(&mut queue), Some((2, Lane::Work)));
     }

@@ -75,6 +75,8 @@ const fn kind(
 #[derive(Debug, Clone, Default)]
 pub(super) struct Field {
     pub values: u64,
+    /// `L`: the last day of the month too.
+    pub last: bool,
     /// It starts with `*`.
     pub starred: bool,
     /// Steps that are not what they seem, with what they really do.
@@ -90,13 +92,6 @@ pub struct UnevenStep {
     pub label: String,
     /// A list of values of this field, as an example.
     pub list: &'static str,
-}
-
-impl Field {
-    pub fn list(&self) -> impl Iterator<Item = u32> {
-        let values = self.values;
-        (0..64).filter(move |n| values >> n & 1 == 1)
-    }
 }
 
 impl FieldKind {
@@ -124,6 +119,10 @@ impl FieldKind {
                         fix: Some(String::new()),
                     });
                 }
+                continue;
+            }
+            if self.size == 31 && item.eq_ignore_ascii_case("L") {
+                field.last = true;
                 continue;
             }
             match self.item(item, place.clone(), alone) {
@@ -339,8 +338,8 @@ impl FieldKind {
             wrong(
                 whole,
                 format!("`{item}` is not known here"),
-                "last days have no form in crontab",
-                "for the end of a month write day `1` and an early hour, which comes right after it",
+                "only the last day of the month has a form, `L`",
+                "write `L` as the day of the month; for other days name them, and let the command look at the date",
             )
         } else if self.many.starts_with("days") && upper.ends_with('W') {
             wrong(

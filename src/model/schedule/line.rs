@@ -30,6 +30,11 @@ impl Cron {
     /// Reads a line; every field's mistakes are reported at once.
     pub fn parse(text: &str) -> Result<Self, Vec<CronError>> {
         let words = words(text);
+        if let [(_, name)] = words.as_slice()
+            && let Some(five) = nickname(name)
+        {
+            return Self::understand(&super::field::words(five));
+        }
         if let Some(mistake) = shape(text, &words) {
             return Err(vec![mistake]);
         }
@@ -75,7 +80,7 @@ fn shape(text: &str, words: &[(usize, &str)]) -> Option<CronError> {
 
 fn named(words: &[(usize, &str)], first: &(usize, &str), all: Range<usize>) -> CronError {
     let help = match (nickname(first.1), first.1.to_ascii_lowercase().as_str(), words) {
-        (Some(line), ..) => format!("write `cron \"{line}\"`"),
+        (Some(_), name, _) => format!("write the name alone, `cron \"{name}\"`; the command belongs in a `target`"),
         (_, "@reboot", _) => {
             "nothing runs because the machine starts: let the unit that starts opsrun call `opsrun apply` first"
                 .to_owned()
@@ -86,7 +91,12 @@ fn named(words: &[(usize, &str)], first: &(usize, &str), all: Range<usize>) -> C
         (_, "@every", _) => "write `every \"5m\"` instead of `cron`".to_owned(),
         _ => "write five fields: `cron \"0 0 * * *\"` is every day at midnight".to_owned(),
     };
-    wrong(all, format!("`{}` is not five fields", first.1), FIELDS, help)
+    let message = match nickname(first.1) {
+        Some(_) => format!("`{}` is a whole cron line by itself", first.1),
+        None => format!("`{}` does not name a clock time", first.1),
+    };
+    let label = "names: @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually";
+    wrong(all, message, label, help)
 }
 
 fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str), all: Range<usize>) -> CronError {

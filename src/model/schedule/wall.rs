@@ -6,8 +6,8 @@
 //! `next` and `previous` only find their neighbours in it, in a bounded number of steps.
 
 use super::cron::Cron;
-use chrono::{DateTime, NaiveDateTime, Offset, TimeZone, Utc};
-use chrono_tz::Tz;
+use crate::time_zone::Zone;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub struct WallClock {
     /// The matching times on the wall.
     pub cron: Cron,
     /// Whose wall.
-    pub zone: Tz,
+    pub zone: Zone,
     pub gap: GapPolicy,
     pub fold: FoldPolicy,
     /// The file says what to do; it was thought of.
@@ -78,8 +78,6 @@ const DAY: i64 = 24 * HOUR;
 const FURTHEST: i64 = 26 * HOUR;
 /// How far ahead the stretches are looked through. Beyond it no time on the wall comes again, however clocks change.
 const NEAR: i64 = 4 * DAY;
-/// No zone changes its clocks twice within this.
-const PROBE: i64 = 12 * HOUR;
 /// Two days before 1970: nothing is due before.
 const FIRST: i64 = -2 * DAY;
 /// Some days after 2100: nothing is due after.
@@ -111,7 +109,7 @@ impl WallClock {
             let found = self.cron.at_or_after(wall);
             let run = found.map_or(i64::MAX, |wall| wall - offset);
             let near = run.min(from + NEAR);
-            if let Some(at) = self.first_change(from, near) {
+            if let Some(at) = self.zone.first_shift(from, near) {
                 from = at;
             } else if run == near {
                 return Some(run);
@@ -131,7 +129,7 @@ impl WallClock {
             let found = self.cron.at_or_before(to + offset);
             let run = found.map_or(i64::MIN, |wall| wall - offset);
             let near = run.max(to - NEAR);
-            if let Some(at) = self.last_change(near, to) {
+            if let Some(at) = self.zone.last_shift(near, to) {
                 let before = self.offset(at - 1);
                 if before < offset && self.skipped(at, at + before, offset) {
                     return Some(at);
@@ -166,66 +164,21 @@ impl WallClock {
         if !self.cron.fixed_time() {
             return None;
         }
-        let at = self.last_change(at - FURTHEST, at)?;
+        let at = self.zone.last_shift(at - FURTHEST, at)?;
         Some(Change {
             at,
             before: self.offset(at - 1),
         })
     }
 
-    /// The first change of clocks later than `from`, up to `until`.
-    fn first_change(&self, from: i64, until: i64) -> Option<i64> {
-        let mut at = from;
-        let offset = self.offset(from);
-        while at < until {
-            let probe = until.min(at + PROBE);
-            if self.offset(probe) != offset {
-                return Some(self.bisect(at, probe));
-            }
-            at = probe;
-        }
-        None
-    }
-
-    /// The last change of clocks later than `from`, up to `until`.
-    fn last_change(&self, from: i64, until: i64) -> Option<i64> {
-        let mut at = until;
-        let offset = self.offset(until);
-        while at > from {
-            let probe = from.max(at - PROBE);
-            if self.offset(probe) != offset {
-                return Some(self.bisect(probe, at));
-            }
-            at = probe;
-        }
-        None
-    }
-
-    /// The change between two instants of different offsets.
-    fn bisect(&self, mut old: i64, mut new: i64) -> i64 {
-        let offset = self.offset(new);
-        while new - old > 1 {
-            let middle = i64::midpoint(old, new);
-            if self.offset(middle) == offset {
-                new = middle;
-            } else {
-                old = middle;
-            }
-        }
-        new
-    }
-
     /// Seconds that the wall is ahead of UTC.
     pub(super) fn offset(&self, at: i64) -> i64 {
-        DateTime::from_timestamp(at, 0).map_or(0, |at| {
-            let offset = self.zone.offset_from_utc_datetime(&at.naive_utc());
-            i64::from(offset.fix().local_minus_utc())
-        })
+        self.zone.offset(at)
     }
 
     /// The wall's offset does not change anywhere near that instant, a day ahead included.
     pub(super) fn calm(&self, at: i64) -> bool {
-        self.last_change(at - FURTHEST, at).is_none() && self.first_change(at, at + DAY + FURTHEST).is_none()
+        self.zone.last_shift(at - FURTHEST, at).is_none() && self.zone.first_shift(at, at + DAY + FURTHEST).is_none()
     }
 }
 
@@ -238,7 +191,7 @@ pub fn clock_changes(clock: &WallClock, from: DateTime<Utc>, horizon: Duration) 
     }
     let mut at = from.timestamp().max(FIRST);
     let until = at.saturating_add(within_thirty_years(horizon)).min(LAST);
-    while let Some(change) = clock.first_change(at, until) {
+    while let Some(change) = clock.zone.first_shift(at, until) {
         at = change;
         let (before, after) = (clock.offset(change - 1), clock.offset(change));
         let kind = if before < after {

@@ -6,6 +6,7 @@ use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::{Left, Right};
 use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times;
+use crate::time_zone::Zone;
 use crate::units::{plural, show_count, show_size, total};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
@@ -109,7 +110,7 @@ impl CopyState {
 
 /// A table, then the reasons of the copies that are not complete.
 /// After that the copies of other machines.
-pub fn copies_text(document: &ListDocument, zone: chrono_tz::Tz, style: Style) -> String {
+pub fn copies_text(document: &ListDocument, zone: &Zone, style: Style) -> String {
     let copies = &document.copies;
     if copies.is_empty() {
         return "no copies\n".to_owned() + &others_text(&document.others, zone, style);
@@ -151,7 +152,7 @@ pub fn copies_text(document: &ListDocument, zone: chrono_tz::Tz, style: Style) -
     text + &others_text(&document.others, zone, style)
 }
 
-fn others_text(others: &[CopyGroupDocument], zone: chrono_tz::Tz, style: Style) -> String {
+fn others_text(others: &[CopyGroupDocument], zone: &Zone, style: Style) -> String {
     if others.is_empty() {
         return String::new();
     }

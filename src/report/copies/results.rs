@@ -9,6 +9,7 @@ use crate::path::shown;
 use crate::report::run::lines::Detail;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::times;
+use crate::time_zone::Zone;
 use crate::units::{plural, show_count, show_size};
 use chrono::{DateTime, Utc};
 use std::fmt::Write as _;
@@ -18,7 +19,7 @@ use std::path::Path;
 pub struct CopyResults {
     style: Style,
     detail: Detail,
-    zone: chrono_tz::Tz,
+    zone: Zone,
     intact: u64,
     damaged: u64,
     /// The counts of all copies; without paths and notes.
@@ -28,7 +29,7 @@ pub struct CopyResults {
 }
 
 impl CopyResults {
-    pub fn new(style: Style, detail: Detail, zone: chrono_tz::Tz) -> Self {
+    pub fn new(style: Style, detail: Detail, zone: Zone) -> Self {
         Self {
             style,
             detail,
@@ -121,7 +122,7 @@ impl CopyResults {
             text += &self.normal(format!("{}  {}\n", self.style.warn("note    "), one_line(note)));
         }
         if let Some(until) = held_until {
-            let until = times::local_minute(until, self.zone);
+            let until = times::local_minute(until, &self.zone);
             text += &self.normal(format!("held      retentions keep these files until {until}\n"));
         }
         text
@@ -176,7 +177,7 @@ mod tests {
     use crate::path::RelPath;
 
     fn text(detail: Detail) -> String {
-        let mut results = CopyResults::new(Style::PLAIN, detail, chrono_tz::Asia::Seoul);
+        let mut results = CopyResults::new(Style::PLAIN, detail, crate::time_zone::built_in("Asia/Seoul").unwrap());
         let copy = "observer-20261123T120000Z-01JD";
         let path = |at| RelPath::new(format!("raw/{at}").as_bytes()).unwrap();
         let lost = || LostAttribute {

@@ -140,7 +140,7 @@ impl PlanPage<'_> {
     fn file_time(&self, ns: i128) -> String {
         from_nanos(ns).map_or_else(
             || "at an invalid time".to_owned(),
-            |at| local_minute(at, self.plan.timezone),
+            |at| local_minute(at, &self.plan.timezone),
         )
     }
 }

@@ -114,7 +114,7 @@ impl PlanPage<'_> {
     }
 
     fn moment(&self, at: DateTime<Utc>) -> String {
-        times::with_zone(at, self.plan.timezone)
+        times::with_zone(at, &self.plan.timezone)
     }
 
     /// Every step below the first step that it needs: for a cleanup that is the verification.

@@ -10,6 +10,7 @@ use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times;
 use crate::run::{Event, Output};
 use crate::store::{RunEnd, RunSummary};
+use crate::time_zone::Zone;
 use crate::units::{plural, took};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -26,7 +27,7 @@ pub struct HistoryDocument {
     pub runs: Vec<RunSummary>,
 }
 
-pub fn runs_text(runs: &[RunSummary], zone: chrono_tz::Tz, style: Style) -> String {
+pub fn runs_text(runs: &[RunSummary], zone: &Zone, style: Style) -> String {
     if runs.is_empty() {
         return "no runs yet\n".to_owned();
     }
@@ -60,7 +61,7 @@ fn tone(exit: u8) -> Tone {
 }
 
 /// The events of one run and the output of its commands. In quiet mode warnings and errors only.
-pub fn run_text(run: &RunSummary, events: &[Event], zone: chrono_tz::Tz, style: Style, detail: Detail) -> String {
+pub fn run_text(run: &RunSummary, events: &[Event], zone: &Zone, style: Style, detail: Detail) -> String {
     let mut text = String::new();
     if detail > Detail::Quiet {
         let when = times::with_zone(run.begun_at.0, zone);

@@ -7,9 +7,9 @@ use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::{Left, Right};
 use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times;
+use crate::time_zone::Zone;
 use crate::units::{plural, show_count};
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -121,7 +121,7 @@ pub struct SimulatedInstant {
     pub caught_up: bool,
 }
 
-pub fn simulation_text(simulation: &SimulationDocument, zone: Tz, style: Style) -> String {
+pub fn simulation_text(simulation: &SimulationDocument, zone: &Zone, style: Style) -> String {
     let rows: Vec<[Cell; 8]> = simulation.schedules.iter().map(cells).collect();
     if rows.is_empty() {
         return "no scheduled runs: no job has a schedule\n".to_owned();
@@ -196,7 +196,7 @@ fn changes(changes: &[ClockChange]) -> String {
     parts.collect::<Vec<_>>().join("; ")
 }
 
-fn events_text(events: &[SimulatedEvent], unlisted: u64, zone: Tz, style: Style) -> String {
+fn events_text(events: &[SimulatedEvent], unlisted: u64, zone: &Zone, style: Style) -> String {
     let local = |at: DateTime<Utc>| times::local(at, zone);
     let mut text = String::new();
     for event in events {

@@ -9,6 +9,7 @@ use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times;
 use crate::run::{Outcome, State};
 use crate::store::outbox::Undelivered;
+use crate::time_zone::Zone;
 use crate::units::plural;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -100,7 +101,7 @@ pub struct LastDocument {
     pub outcome: Outcome,
 }
 
-pub fn status_text(status: &StatusDocument, zone: chrono_tz::Tz, style: Style) -> String {
+pub fn status_text(status: &StatusDocument, zone: &Zone, style: Style) -> String {
     if status.jobs.is_empty() {
         return "no jobs\n".to_owned();
     }
@@ -117,7 +118,7 @@ pub fn status_text(status: &StatusDocument, zone: chrono_tz::Tz, style: Style) -
     table(heading, [Left; 7], &rows, style)
 }
 
-fn cells(job: &JobDocument, now: DateTime<Utc>, zone: chrono_tz::Tz) -> [Cell; 7] {
+fn cells(job: &JobDocument, now: DateTime<Utc>, zone: &Zone) -> [Cell; 7] {
     let local = |at: MillisUtc| times::local(at.0, zone);
     let last = job.last.as_ref();
     let state = last.map(|last| last.outcome.state);

@@ -7,9 +7,9 @@ use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::Left;
 use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times;
+use crate::time_zone::Zone;
 use crate::units::{plural, serialize_millis, show_duration};
-use chrono::{DateTime, SecondsFormat, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use std::time::Duration;
 
@@ -57,11 +57,11 @@ pub struct FiredDocument {
     /// The start in local time: RFC 3339, with the offset.
     #[serde(serialize_with = "with_offset")]
     #[cfg_attr(test, schemars(with = "String"))]
-    pub local: DateTime<Tz>,
+    pub local: DateTime<FixedOffset>,
     /// The time zone: an IANA name.
     #[serde(serialize_with = "zone_name")]
     #[cfg_attr(test, schemars(with = "String"))]
-    pub zone: Tz,
+    pub zone: Zone,
     /// Delay of the start after the instant, in milliseconds.
     #[serde(serialize_with = "serialize_millis")]
     #[cfg_attr(test, schemars(with = "u64"))]
@@ -82,12 +82,11 @@ pub struct LeftOutDocument {
     pub reason: String,
 }
 
-fn with_offset<S: Serializer>(local: &DateTime<Tz>, to: S) -> Result<S::Ok, S::Error> {
+fn with_offset<S: Serializer>(local: &DateTime<FixedOffset>, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&local.to_rfc3339_opts(SecondsFormat::AutoSi, false))
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
-fn zone_name<S: Serializer>(zone: &Tz, to: S) -> Result<S::Ok, S::Error> {
+fn zone_name<S: Serializer>(zone: &Zone, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(zone.name())
 }
 
@@ -118,7 +117,7 @@ fn rows(firing: &FiringDocument) -> Vec<[Cell; 6]> {
             fired
                 .clock_changes
                 .iter()
-                .map(|change| clock_change(change, fired.zone)),
+                .map(|change| clock_change(change, &fired.zone)),
         );
         let mut jobs = fired.jobs.join(", ");
         if at == 0 {
@@ -146,7 +145,7 @@ fn rows(firing: &FiringDocument) -> Vec<[Cell; 6]> {
     firing.schedules.iter().enumerate().map(row).collect()
 }
 
-fn clock_change(change: &ClockChange, zone: Tz) -> String {
+fn clock_change(change: &ClockChange, zone: &Zone) -> String {
     let wall = change.wall.format("%H:%M");
     match (change.kind, change.runs.as_slice()) {
         (ChangeKind::Gap, []) => {
@@ -154,7 +153,7 @@ fn clock_change(change: &ClockChange, zone: Tz) -> String {
             format!("{wall} on {date} is skipped by a clock change: no run")
         }
         (ChangeKind::Gap, [run, ..]) => {
-            let then = run.with_timezone(&zone).format("%H:%M");
+            let then = zone.local(*run).format("%H:%M");
             format!("{wall} is skipped by a clock change: runs right after it, at {then}")
         }
         (ChangeKind::Fold, [_, _, ..]) => format!("{wall} is repeated by a clock change: runs both times"),

@@ -10,11 +10,11 @@ use crate::report::shared::table::{Cell, Tone, table};
 use crate::report::shared::times;
 use crate::run::{Occurrence, State};
 use crate::store::BegunJob;
-use crate::store::unbegun::Waited;
 use crate::store::schedules::{Decision, FiringVerdict, StoredDecision};
+use crate::store::unbegun::Waited;
+use crate::time_zone::Zone;
 use crate::units::{listed, plural, took};
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -144,7 +144,7 @@ pub struct RootCause {
     pub summary: String,
 }
 
-pub fn why_text(why: &WhyDocument, zone: Tz, style: Style) -> String {
+pub fn why_text(why: &WhyDocument, zone: &Zone, style: Style) -> String {
     let mut text = format!("{} {}\n", style.name(&why.job), answer(why, zone));
     let mut fact = |name: &str, value: String| {
         // Writing to a string cannot fail.
@@ -196,7 +196,7 @@ pub fn why_text(why: &WhyDocument, zone: Tz, style: Style) -> String {
 }
 
 /// The answer; follows the name of the job.
-fn answer(why: &WhyDocument, zone: Tz) -> String {
+fn answer(why: &WhyDocument, zone: &Zone) -> String {
     let local = |at: DateTime<Utc>| times::local(at, zone);
     let answer = match why.because {
         Because::Running => why
@@ -254,7 +254,7 @@ fn answer(why: &WhyDocument, zone: Tz) -> String {
     answer.unwrap_or_else(|| never.to_owned())
 }
 
-fn begun_for(run: &JobRun, zone: Tz) -> String {
+fn begun_for(run: &JobRun, zone: &Zone) -> String {
     if run.instants.is_empty() {
         return format!("by hand (`{}`)", one_line(&run.command));
     }
@@ -262,7 +262,7 @@ fn begun_for(run: &JobRun, zone: Tz) -> String {
 }
 
 /// `a, b and c at 14:28:42`: the names of the schedules, by instant.
-fn instants(all: &[Occurrence], zone: Tz) -> String {
+fn instants(all: &[Occurrence], zone: &Zone) -> String {
     let at_once = |instant: &[Occurrence]| {
         let names: Vec<String> = instant.iter().map(|of| one_line(&of.schedule)).collect();
         let at = instant.first().map(|of| times::local(of.instant, zone));
@@ -285,7 +285,7 @@ pub fn reason(decision: &Decision) -> String {
     format!("it did not start in time, and {late}")
 }
 
-fn decision_cells(stored: &StoredDecision, zone: Tz) -> [Cell; 4] {
+fn decision_cells(stored: &StoredDecision, zone: &Zone) -> [Cell; 4] {
     let (decision, last) = (&stored.decision, times::local(stored.decision.last, zone));
     let scheduled = match decision.count {
         0 | 1 => times::local(decision.first, zone),
@@ -301,14 +301,17 @@ fn decision_cells(stored: &StoredDecision, zone: Tz) -> [Cell; 4] {
     ]
 }
 
-fn run_cells(run: &JobRun, zone: Tz) -> [Cell; 5] {
+fn run_cells(run: &JobRun, zone: &Zone) -> [Cell; 5] {
     let mut summary = match &run.root {
         Some(RootCause { step, state, summary }) => one_line(&format!("{step} {}: {summary}", state.predicate())),
         None => run.summary.as_deref().map(one_line).unwrap_or_default(),
     };
     if let Some(waited) = run.waited.as_ref().filter(|waited| waited.millis >= MIN_SHOWN_WAIT) {
         let reasons = one_line(&waited.reasons.join("; then for "));
-        summary = format!("{summary}; it began after {}, since it waited for {reasons}", took(waited.millis));
+        summary = format!(
+            "{summary}; it began after {}, since it waited for {reasons}",
+            took(waited.millis)
+        );
     }
     let tone = match run.state {
         Some(state) if state.opens() => Tone::Good,
@@ -336,7 +339,7 @@ mod tests {
             schedule: schedule.to_owned(),
             instant: DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap(),
         };
-        let shown = |all: &[Occurrence]| instants(all, Tz::UTC);
+        let shown = |all: &[Occurrence]| instants(all, &Zone::utc());
         let (d, a, b) = (of("check:d", 0), of("target:a", 0), of("target:b", 0));
         assert_eq!(shown(std::slice::from_ref(&d)), "check:d at 2023-11-14 22:13:20");
         assert_eq!(

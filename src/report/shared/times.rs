@@ -2,6 +2,7 @@
 //!
 //! Invariant: the same values give the same text; nothing here reads a clock.
 
+use crate::time_zone::Zone;
 use crate::units::plural;
 use chrono::{DateTime, Utc};
 
@@ -29,14 +30,19 @@ pub fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     }
 }
 
-/// To the minute, without the zone.
-pub fn local_minute(at: DateTime<Utc>, zone: chrono_tz::Tz) -> String {
-    at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string()
+/// To the minute; with the offset where this hour occurs twice.
+pub fn local_minute(at: DateTime<Utc>, zone: &Zone) -> String {
+    shown(at, zone, "%Y-%m-%d %H:%M")
 }
 
-/// To the second, without the zone.
-pub fn local(at: DateTime<Utc>, zone: chrono_tz::Tz) -> String {
-    at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S").to_string()
+/// To the second; with the offset where this hour occurs twice.
+pub fn local(at: DateTime<Utc>, zone: &Zone) -> String {
+    shown(at, zone, "%Y-%m-%d %H:%M:%S")
+}
+
+fn shown(at: DateTime<Utc>, zone: &Zone, form: &str) -> String {
+    let offset = if zone.repeats(at) { " %:z" } else { "" };
+    zone.local(at).format(&format!("{form}{offset}")).to_string()
 }
 
 /// In UTC, with all digits.
@@ -45,9 +51,9 @@ pub fn utc(at: DateTime<Utc>) -> String {
 }
 
 /// To the second, with offset and zone.
-pub fn with_zone(at: DateTime<Utc>, zone: chrono_tz::Tz) -> String {
-    let text = at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %:z");
-    format!("{text} {}", zone.name())
+pub fn with_zone(at: DateTime<Utc>, zone: &Zone) -> String {
+    let text = zone.local(at).format("%Y-%m-%d %H:%M:%S %:z");
+    format!("{text} {zone}")
 }
 
 #[cfg(test)]
@@ -72,9 +78,12 @@ mod tests {
     #[test]
     fn instants_are_shown_in_the_zone() {
         let at: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
-        assert_eq!(local(at, chrono_tz::Asia::Seoul), "2026-11-23 21:00:00");
         assert_eq!(
-            with_zone(at, chrono_tz::Asia::Seoul),
+            local(at, &crate::time_zone::built_in("Asia/Seoul").unwrap()),
+            "2026-11-23 21:00:00"
+        );
+        assert_eq!(
+            with_zone(at, &crate::time_zone::built_in("Asia/Seoul").unwrap()),
             "2026-11-23 21:00:00 +09:00 Asia/Seoul"
         );
     }

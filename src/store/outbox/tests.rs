@@ -1,11 +1,11 @@
 //! The outbox against real files.
 
 use super::*;
-use crate::store::FILE_NAME;
-use crate::store::schema::make_old;
 use crate::channel::message::{DIGEST, MessageKind, MessageOrigin};
 use crate::model::channel::Severity;
 use crate::run::{Event, Record};
+use crate::store::FILE_NAME;
+use crate::store::schema::make_old;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -112,7 +112,7 @@ fn snapshot(name: &str, text: &str) {
         snapshot_path => "snapshots",
         prepend_module_to_snapshot => false,
         omit_expression => true,
-        filters => [(r"opsrun \d+\.\d+\.\d+", "opsrun [version]"), (r"time zones \S+", "time zones [version]")],
+        filters => [(r"opsrun \d+\.\d+\.\d+", "opsrun [version]"), (r"time zones \S+ \(\S+\), \S+", "time zones [version] ([directory]), [version]")],
     }, {
         insta::assert_snapshot!(name, text);
     });

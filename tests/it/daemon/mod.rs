@@ -3,6 +3,7 @@
 //!
 //! - [`alerts`]: who is told
 //! - [`bad_days`]: kill -9, two at once, files and states that cannot be used
+//! - [`clocks`]: clocks that run a hundredfold, step, and stand
 //! - [`policies`]: overlap, back-off, missed instants
 //! - [`signals`]: how it is stopped, told to read its file again, and what a service manager hears
 //! - [`soak`]: many times over
@@ -17,6 +18,7 @@
 
 mod alerts;
 mod bad_days;
+mod clocks;
 mod policies;
 mod signals;
 mod soak;

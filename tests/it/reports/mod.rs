@@ -190,7 +190,11 @@ fn a_list_as_text() {
             copies,
             others,
         };
-        copies_text(&document, chrono_tz::Asia::Seoul, Style::PLAIN)
+        copies_text(
+            &document,
+            &opsrun::time_zone::built_in("Asia/Seoul").unwrap(),
+            Style::PLAIN,
+        )
     };
     snapshot!("list", text(some_copies(), Vec::new()));
     snapshot!("list-others", text(some_copies(), some_others()));

@@ -41,8 +41,18 @@ fn runs() -> Vec<RunSummary> {
 
 #[test]
 fn runs_as_a_table() {
-    snapshot!("history", runs_text(&runs(), chrono_tz::Asia::Seoul, Style::PLAIN));
-    assert_eq!(runs_text(&[], chrono_tz::UTC, Style::PLAIN), "no runs yet\n");
+    snapshot!(
+        "history",
+        runs_text(
+            &runs(),
+            &opsrun::time_zone::built_in("Asia/Seoul").unwrap(),
+            Style::PLAIN
+        )
+    );
+    assert_eq!(
+        runs_text(&[], &opsrun::time_zone::Zone::utc(), Style::PLAIN),
+        "no runs yet\n"
+    );
 }
 
 #[test]
@@ -106,7 +116,15 @@ fn a_run_with_the_output_of_its_commands() {
             outcome: outcome(State::Failed, "exit code 3 after 2 attempts"),
         },
     ];
-    let text = |at: usize, detail| run_text(&runs()[at], &events, chrono_tz::Asia::Seoul, Style::PLAIN, detail);
+    let text = |at: usize, detail| {
+        run_text(
+            &runs()[at],
+            &events,
+            &opsrun::time_zone::built_in("Asia/Seoul").unwrap(),
+            Style::PLAIN,
+            detail,
+        )
+    };
     snapshot!("history-run", text(1, Detail::Verbose));
     assert!(text(0, Detail::Verbose).ends_with("running: these are the events so far\n"));
     assert_eq!(
@@ -196,7 +214,14 @@ fn status() -> StatusDocument {
 
 #[test]
 fn the_status_of_jobs() {
-    snapshot!("status", status_text(&status(), chrono_tz::Asia::Seoul, Style::PLAIN));
+    snapshot!(
+        "status",
+        status_text(
+            &status(),
+            &opsrun::time_zone::built_in("Asia/Seoul").unwrap(),
+            Style::PLAIN
+        )
+    );
     let schema = schema("status");
     let empty = StatusDocument {
         jobs: Vec::new(),

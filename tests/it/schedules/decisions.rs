@@ -53,7 +53,7 @@ fn any_schedule() -> impl Strategy<Value = Schedule> {
     let rhythm = prop_oneof![
         (lines, 0..ZONES.len()).prop_map(|(line, zone)| schedule(
             line,
-            ZONES[zone],
+            &ZONES[zone],
             GapPolicy::RunAfter,
             FoldPolicy::First
         )

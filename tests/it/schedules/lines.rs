@@ -4,10 +4,10 @@ use opsrun::model::schedule::Cron;
 use proptest::prelude::*;
 
 /// What is wrong with these lines, and what to write.
-const WRONG: [&str; 52] = [
+const WRONG: [&str; 53] = [
     "",
     "   ",
-    "@daily",
+    "@daily /usr/bin/backup",
     "@every 90s",
     "@reboot",
     "@fortnightly",
@@ -39,7 +39,8 @@ const WRONG: [&str; 52] = [
     "0 */36 * * *",
     "0 3 */40 * *",
     "5/15 * * * *",
-    "0 3 L * *",
+    "0 3 L-2 * *",
+    "0 3 LW * *",
     "0 3 * * 5L",
     "0 3 15W * *",
     "0 3 * * MON#2",
@@ -123,6 +124,22 @@ fn a_line_reads_back() {
     let cron = Cron::parse(" 0,30\t9-17  * * Mon-FRI ").unwrap();
     assert_eq!(cron.to_string(), "0,30 9-17 * * Mon-FRI");
     assert_eq!(Cron::parse(&cron.to_string()).unwrap(), cron);
+}
+
+#[test]
+fn names_of_lines_are_their_five_fields() {
+    for (name, five) in [
+        ("@yearly", "0 0 1 1 *"),
+        ("@annually", "0 0 1 1 *"),
+        ("@monthly", "0 0 1 * *"),
+        ("@weekly", "0 0 * * 0"),
+        ("@daily", "0 0 * * *"),
+        ("@midnight", "0 0 * * *"),
+        (" @Hourly ", "0 * * * *"),
+    ] {
+        let (named, written) = (Cron::parse(name).unwrap(), Cron::parse(five).unwrap());
+        assert_eq!((named.to_string(), &named), (five.to_owned(), &written));
+    }
 }
 
 proptest! {

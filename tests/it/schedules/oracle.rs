@@ -3,48 +3,59 @@
 //! The first one walks real minutes, one by one, with the wall clock of the zone in its hand, and reads the fields of the
 //! line itself. The second one walks dates and asks the zone for every time of the day: less close, but it goes far.
 
-use chrono::{DateTime, Datelike, Duration, LocalResult, NaiveDate, NaiveDateTime, TimeZone, Timelike, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, Datelike, Duration, LocalResult, NaiveDate, NaiveDateTime, Timelike, Utc};
 use opsrun::model::schedule::{Cron, FoldPolicy, GapPolicy, Missed, Rhythm, Schedule, WallClock};
+use opsrun::time_zone::{Zone, ZoneData, ZoneDatabase, built_in};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 /// Half-hour and quarter-hour shifts, missing midnights, the southern hemisphere, shifts of two and three hours, days
 /// that never were, summer times that are winter times, one zone that rests.
-pub const ZONES: [Tz; 19] = [
-    Tz::Australia__Lord_Howe,
-    Tz::America__Sao_Paulo,
-    Tz::Africa__Cairo,
-    Tz::Asia__Beirut,
-    Tz::Europe__Berlin,
-    Tz::America__New_York,
-    Tz::Asia__Seoul,
-    Tz::Asia__Kathmandu,
-    Tz::Africa__Casablanca,
-    Tz::Pacific__Apia,
-    Tz::Pacific__Kwajalein,
-    Tz::Pacific__Chatham,
-    Tz::America__Havana,
-    Tz::America__Caracas,
-    Tz::Asia__Gaza,
-    Tz::Antarctica__Troll,
-    Tz::Antarctica__Casey,
-    Tz::Europe__Dublin,
-    Tz::UTC,
+pub const NAMES: [&str; 22] = [
+    "Australia/Lord_Howe",
+    "America/Sao_Paulo",
+    "Africa/Cairo",
+    "Asia/Beirut",
+    "Europe/Berlin",
+    "America/New_York",
+    "Asia/Seoul",
+    "Asia/Kathmandu",
+    "Africa/Casablanca",
+    "Pacific/Apia",
+    "Pacific/Kwajalein",
+    "Pacific/Chatham",
+    "America/Havana",
+    "America/Caracas",
+    "Asia/Gaza",
+    "Antarctica/Troll",
+    "Antarctica/Casey",
+    "Europe/Dublin",
+    "America/Vancouver",
+    "America/Edmonton",
+    "America/Winnipeg",
+    "UTC",
 ];
+
+/// Every one of them twice: as this build has it, and as the zone files of this host have it.
+pub static ZONES: LazyLock<Vec<Zone>> = LazyLock::new(|| {
+    let host = ZoneDatabase::of_host();
+    assert!(matches!(host.data(), ZoneData::Host { .. }), "install tzdata");
+    let of = |name| [built_in(name).unwrap(), host.zone(name).unwrap()];
+    NAMES.into_iter().flat_map(of).collect()
+});
 
 /// The instants, to the minute, at which the clocks of the zone change, from 1975 to 2040.
 pub static CHANGES: LazyLock<Vec<Vec<DateTime<Utc>>>> = LazyLock::new(|| {
-    let wall = |zone: Tz, at: DateTime<Utc>| at.with_timezone(&zone).naive_local() - at.naive_utc();
-    let of = |zone: &Tz| {
+    let wall = |zone: &Zone, at: DateTime<Utc>| zone.local(at).naive_local() - at.naive_utc();
+    let of = |zone: &Zone| {
         let mut found = Vec::new();
         let mut at = instant("1975-01-01T00:00:00Z");
         while at.year() < 2040 {
             let later = at + Duration::hours(8);
-            if wall(*zone, at) != wall(*zone, later) {
+            if wall(zone, at) != wall(zone, later) {
                 let mut change = at;
-                while wall(*zone, change) == wall(*zone, at) {
+                while wall(zone, change) == wall(zone, at) {
                     change += Duration::minutes(1);
                 }
                 found.push(change);
@@ -65,6 +76,7 @@ pub struct Line {
     minutes: Vec<bool>,
     hours: Vec<bool>,
     days: Vec<bool>,
+    last_day: bool,
     months: Vec<bool>,
     weekdays: Vec<bool>,
     either_day: bool,
@@ -85,7 +97,7 @@ impl Line {
         };
         let set = |field: usize, low: usize, high: usize| -> Vec<bool> {
             let mut set = vec![false; high + 2];
-            for item in fields[field].split(',') {
+            for item in fields[field].split(',').filter(|item| *item != "l") {
                 let (range, step) = item.split_once('/').unwrap_or((item, "1"));
                 let (first, last) = match range.split_once('-') {
                     Some((first, last)) => (number(first), number(last)),
@@ -108,6 +120,7 @@ impl Line {
             minutes: set(0, 0, 59),
             hours: set(1, 0, 23),
             days: set(2, 1, 31),
+            last_day: fields[2].split(',').any(|item| item == "l"),
             months: set(3, 1, 12),
             weekdays,
             either_day: !starred(2) && !starred(4),
@@ -116,7 +129,8 @@ impl Line {
     }
 
     fn on(&self, date: NaiveDate) -> bool {
-        let day = self.days[date.day() as usize];
+        let ends = self.last_day && (date + Duration::days(1)).month() != date.month();
+        let day = self.days[date.day() as usize] || ends;
         let weekday = self.weekdays[date.weekday().num_days_from_sunday() as usize];
         let either = if self.either_day {
             day || weekday
@@ -134,7 +148,7 @@ impl Line {
 /// Every run from `from` to `until`, both whole minutes and included, by walking there from two days before.
 pub fn walk(line: &Line, clock: &WallClock, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let minute = Duration::minutes(1);
-    let wall = |at: DateTime<Utc>| at.with_timezone(&clock.zone).naive_local();
+    let wall = |at: DateTime<Utc>| clock.zone.local(at).naive_local();
     let mut at = from - Duration::days(2);
     let mut before = wall(at - minute);
     let mut furthest = before;
@@ -175,22 +189,22 @@ pub fn ask(line: &Line, clock: &WallClock, first: NaiveDate, last: NaiveDate) ->
                 continue;
             }
             let wall = date.and_hms_opt(hour, minute, 0).unwrap();
-            match clock.zone.from_local_datetime(&wall) {
+            match clock.zone.instants(wall) {
                 LocalResult::Single(at) => {
-                    found.insert(at.to_utc());
+                    found.insert(at);
                 }
                 LocalResult::Ambiguous(one, two) => {
-                    found.insert(one.min(two).to_utc());
+                    found.insert(one.min(two));
                     if !line.fixed || clock.fold == FoldPolicy::Both {
-                        found.insert(one.max(two).to_utc());
+                        found.insert(one.max(two));
                     }
                 }
                 LocalResult::None if line.fixed && clock.gap == GapPolicy::RunAfter => {
                     let mut after = wall;
-                    while clock.zone.from_local_datetime(&after).earliest().is_none() {
+                    while clock.zone.instants(after).earliest().is_none() {
                         after += Duration::seconds(30);
                     }
-                    found.insert(clock.zone.from_local_datetime(&after).earliest().unwrap().to_utc());
+                    found.insert(clock.zone.instants(after).earliest().unwrap());
                 }
                 LocalResult::None => {}
             }
@@ -199,12 +213,12 @@ pub fn ask(line: &Line, clock: &WallClock, first: NaiveDate, last: NaiveDate) ->
     found
 }
 
-pub fn schedule(line: &str, zone: Tz, gap: GapPolicy, fold: FoldPolicy) -> Schedule {
+pub fn schedule(line: &str, zone: &Zone, gap: GapPolicy, fold: FoldPolicy) -> Schedule {
     Schedule {
         name: "nightly".to_owned(),
         rhythm: Rhythm::Cron(Box::new(WallClock {
             cron: Cron::parse(line).unwrap(),
-            zone,
+            zone: zone.clone(),
             gap,
             fold,
             dst_given: true,
@@ -250,6 +264,7 @@ pub fn days() -> impl Strategy<Value = String> {
         1 => Just("* * Mon-fri".to_owned()),
         1 => Just("* mar,apr,OCT,nov sat,sun,7".to_owned()),
         1 => Just("*/2 * 1-5".to_owned()),
+        1 => prop::sample::select(vec!["L * *", "l,13 * fri", "L 2,10 *", "25-30,L */2 */3"]).prop_map(str::to_owned),
     ]
 }
 
@@ -266,7 +281,7 @@ pub fn policies() -> impl Strategy<Value = (GapPolicy, FoldPolicy)> {
 }
 
 /// A zone, and a time within hours of a change of its clocks.
-pub fn near_a_change() -> impl Strategy<Value = (Tz, DateTime<Utc>)> {
+pub fn near_a_change() -> impl Strategy<Value = (Zone, DateTime<Utc>)> {
     (0..ZONES.len(), any::<prop::sample::Index>(), -2_000_i64..1_000).prop_map(|(zone, which, minutes)| {
         let changes = &CHANGES[zone];
         let change = if changes.is_empty() {
@@ -274,6 +289,6 @@ pub fn near_a_change() -> impl Strategy<Value = (Tz, DateTime<Utc>)> {
         } else {
             changes[which.index(changes.len())]
         };
-        (ZONES[zone], change + Duration::minutes(minutes))
+        (ZONES[zone].clone(), change + Duration::minutes(minutes))
     })
 }

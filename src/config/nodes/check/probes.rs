@@ -34,7 +34,7 @@ fn file_age(node: &CheckedNode, decoder: &mut Decoder<'_>) -> Option<Probe> {
 
 const DISK_SPACE: KindRow<Probe> = KindRow {
     spec: node("disk-space", Args::One(Type::Path))
-        .doc("how much is free on the file system of this path")
+        .doc("how much is free on the file system of this path: bytes and inodes; with percentages the scarcer decides")
         .example("disk-space \"/srv\" warn=\"25%\" critical=\"15%\"")
         .with(&[
             prop("warn", Type::Space, "a warning below this").otherwise("never"),

@@ -14,16 +14,27 @@ use crate::config::nodes::checked_node::{CheckedNode, given_twice};
 use crate::config::syntax::kdl_string;
 use crate::config::syntax::tree::{Data, SyntaxNode, SyntaxValue};
 use crate::config::values::{self, Datum};
+use crate::time_zone::ZoneDatabase;
+use std::rc::Rc;
 
 /// How many nodes of one block are compared with one name.
 const MAX_SIBLINGS: usize = 1_000;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct NodeReader {
     pub findings: Vec<Finding>,
+    zones: Rc<ZoneDatabase>,
 }
 
 impl NodeReader {
+    /// Names of time zones are looked up in `zones`.
+    pub fn new(zones: Rc<ZoneDatabase>) -> Self {
+        Self {
+            findings: Vec::new(),
+            zones,
+        }
+    }
+
     /// The row of a node; reports nodes that the language or this build does not have.
     pub fn spec_of(
         &mut self,
@@ -283,7 +294,7 @@ impl NodeReader {
             Some(prop) => format!("{}={text}", prop.name),
             None => format!("{node} {text}"),
         };
-        match values::check(value, ty, setting, &line) {
+        match values::check(value, ty, setting, &line, &self.zones) {
             Ok(datum) => datum,
             Err(Some(finding)) => {
                 self.findings.push(*finding);

@@ -1,12 +1,13 @@
-//! How much is free on the file system of a path.
+//! How much is free on the file system of a path: bytes, and inodes where it counts them.
 //!
-//! Takes a path and how much must be free, gives an outcome. Free is what users other than root can still write,
-//! a percentage is of the whole size.
+//! Takes a path and how much must be free, gives an outcome. Free is what users other than root can still use, a
+//! percentage is of the whole. With percentages the lower of both decides; with sizes an inode must be left as well.
 //! Invariant: a file system that has no size (a pseudo file system) is unknown.
 
 use super::answer::unless_stopped;
 use super::{file_system, measured};
 use crate::exec::action::outcome;
+use crate::file_system::{Capacity, InodeCount};
 use crate::model::check::{Levels, Space};
 use crate::path::shown;
 use crate::run::{Outcome, State};
@@ -15,59 +16,92 @@ use crate::units::{show_count, show_size};
 use std::path::Path;
 use std::time::Duration;
 
+/// Where files cannot be made although there is space.
+const INODES_HELP: &str = "find the directory with the many small files: `du --inodes -x`";
+
 pub async fn probe(path: &Path, free: &Levels<Space>, timeout: Duration, stop: &Stop) -> Outcome {
     unless_stopped(stop, async {
-        let look = file_system::look(path, timeout, |path| {
-            let found = rustix::fs::statvfs(path)?;
-            // Sizes are counted in fragments; some file systems name none.
-            let unit = if found.f_frsize == 0 {
-                found.f_bsize
-            } else {
-                found.f_frsize
-            };
-            Ok(Room {
-                free: found.f_bavail.saturating_mul(unit),
-                whole: found.f_blocks.saturating_mul(unit),
-            })
-        });
+        let look = file_system::look(path, timeout, |path| Ok(Capacity::from(rustix::fs::statvfs(path)?)));
         match look.await {
-            Ok(room) => judge(path, room, free),
+            Ok(found) => judge(path, found, free),
             Err(outcome) => outcome,
         }
     })
     .await
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Room {
-    free: u64,
-    whole: u64,
-}
-
-fn judge(path: &Path, room: Room, free: &Levels<Space>) -> Outcome {
-    if room.whole == 0 {
+fn judge(path: &Path, found: Capacity, free: &Levels<Space>) -> Outcome {
+    if found.size == 0 {
         return outcome(
             State::Unknown,
             format!("the file system of `{}` has no size", shown(path)),
         );
     }
-    // Rounded down: what is below 25% must not be shown as 25.0%.
-    let permille = u128::from(room.free) * 1000 / u128::from(room.whole);
-    let near = [free.warn, free.critical].into_iter().flatten().any(
-        |threshold| matches!(threshold, Space::Bytes(bytes) if bytes != room.free && show_size(bytes) == show_size(room.free)),
+    let bytes = free_bytes(found, free);
+    let Some(inodes) = found.inodes.filter(|inodes| decides(*inodes, found, free)) else {
+        let reaches = |threshold| match threshold {
+            Space::Percent(percent) => is_below(found.free, found.size, percent),
+            Space::Bytes(bytes) => found.free < bytes,
+        };
+        let (state, summary) = measured::judged(bytes, free, reaches, "below", |threshold| threshold.to_string());
+        return outcome(state, summary);
+    };
+    if inodes.is_exhausted() {
+        // The same as no byte, whatever the thresholds count.
+        let (state, _) = free.judge(|_| true);
+        let summary = format!(
+            "no inode of {} is free, so no file can be made; {bytes}",
+            show_count(inodes.all)
+        );
+        return outcome(state, summary).with_help(INODES_HELP);
+    }
+    let (free_inodes, all) = (show_count(inodes.free), show_count(inodes.all));
+    let measured = format!(
+        "{} of the inodes free ({free_inodes} of {all})",
+        share(inodes.free, inodes.all)
+    );
+    let reaches =
+        |threshold| matches!(threshold, Space::Percent(percent) if is_below(inodes.free, inodes.all, percent));
+    let (state, summary) = measured::judged(measured, free, reaches, "below", |threshold| threshold.to_string());
+    let found = outcome(state, summary);
+    if state == State::Ok {
+        found
+    } else {
+        found.with_help(INODES_HELP)
+    }
+}
+
+/// Whether the inodes say more than the bytes: a smaller share of them is free, or none where sizes are asked for.
+fn decides(inodes: InodeCount, found: Capacity, free: &Levels<Space>) -> bool {
+    let percentages = [free.warn, free.critical]
+        .iter()
+        .flatten()
+        .any(|at| matches!(at, Space::Percent(_)));
+    let scarcer = u128::from(inodes.free) * u128::from(found.size) < u128::from(found.free) * u128::from(inodes.all);
+    inodes.is_exhausted() && found.free > 0 || percentages && scarcer
+}
+
+fn is_below(free: u64, all: u64, percent: u8) -> bool {
+    u128::from(free) * 100 < u128::from(all) * u128::from(percent)
+}
+
+/// Rounded down: what is below 25% must not be shown as 25.0%.
+fn share(free: u64, all: u64) -> String {
+    let permille = u128::from(free) * 1000 / u128::from(all.max(1));
+    format!("{}.{}%", permille / 10, permille % 10)
+}
+
+/// `24.9% free (24.4 KiB)`; exact where a rounded size would read like a threshold.
+fn free_bytes(found: Capacity, levels: &Levels<Space>) -> String {
+    let near = [levels.warn, levels.critical].into_iter().flatten().any(
+        |threshold| matches!(threshold, Space::Bytes(bytes) if bytes != found.free && show_size(bytes) == show_size(found.free)),
     );
     let size = if near {
-        format!("{} B", show_count(room.free))
+        format!("{} B", show_count(found.free))
     } else {
-        show_size(room.free)
+        show_size(found.free)
     };
-    let measured = format!("{}.{}% free ({size})", permille / 10, permille % 10);
-    let reaches = |threshold| match threshold {
-        Space::Percent(percent) => u128::from(room.free) * 100 < u128::from(room.whole) * u128::from(percent),
-        Space::Bytes(bytes) => room.free < bytes,
-    };
-    let (state, summary) = measured::judged(measured, free, reaches, "below", |threshold| threshold.to_string());
-    outcome(state, summary)
+    format!("{} free ({size})", share(found.free, found.size))
 }
 
 #[cfg(test)]
@@ -75,12 +109,65 @@ mod tests {
     use super::*;
 
     fn judged(free: u64, whole: u64, warn: Space, critical: Space) -> (State, String) {
+        with_inodes((free, whole), None, warn, critical)
+    }
+
+    fn with_inodes(
+        (free, size): (u64, u64),
+        inodes: Option<(u64, u64)>,
+        warn: Space,
+        critical: Space,
+    ) -> (State, String) {
         let levels = Levels {
             warn: Some(warn),
             critical: Some(critical),
         };
-        let outcome = judge(Path::new("/data"), Room { free, whole }, &levels);
+        let inodes = inodes.map(|(free, all)| InodeCount { free, all });
+        let outcome = judge(Path::new("/data"), Capacity { free, size, inodes }, &levels);
         (outcome.state, outcome.summary)
+    }
+
+    #[test]
+    fn the_lower_share_of_bytes_and_inodes_decides() {
+        let of = |free, inodes| with_inodes((free, 1_000), Some(inodes), Space::Percent(20), Space::Percent(10));
+        assert_eq!(
+            of(900, (99, 1_000)),
+            (
+                State::Critical,
+                "9.9% of the inodes free (99 of 1,000), critical below 10%".to_owned()
+            )
+        );
+        assert_eq!(
+            of(900, (199, 1_000)),
+            (
+                State::Warning,
+                "19.9% of the inodes free (199 of 1,000), warning below 20%".to_owned()
+            )
+        );
+        assert_eq!(
+            of(900, (200, 1_000)),
+            (State::Ok, "20.0% of the inodes free (200 of 1,000)".to_owned())
+        );
+        assert_eq!(
+            of(150, (200, 1_000)),
+            (State::Warning, "15.0% free (150 B), warning below 20%".to_owned())
+        );
+        assert_eq!(of(200, (200, 1_000)), (State::Ok, "20.0% free (200 B)".to_owned()));
+        assert_eq!(of(900, (u64::MAX, u64::MAX)).0, State::Ok);
+    }
+
+    #[test]
+    fn a_size_is_of_no_use_without_an_inode() {
+        let of = |inodes| with_inodes((500, 1_000), Some(inodes), Space::Bytes(20), Space::Bytes(10));
+        assert_eq!(
+            of((0, 1_000)),
+            (
+                State::Critical,
+                "no inode of 1,000 is free, so no file can be made; 50.0% free (500 B)".to_owned()
+            )
+        );
+        // A number of inodes is not a size.
+        assert_eq!(of((1, 1_000)), (State::Ok, "50.0% free (500 B)".to_owned()));
     }
 
     #[test]

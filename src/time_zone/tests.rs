@@ -1,0 +1,1 @@
+//! Zones: what is read, what is refused, and local times.
