@@ -105,7 +105,7 @@ impl ActiveRun {
     fn awaited_by(&self, job: &JobName, left: &LeftJob) -> String {
         let needed = left.needs.iter().find(|need| self.left.contains_key(*need));
         let lane = if job.kind == JobKind::Check {
-            Lane::Check
+            self.slots.pool().check_lane()
         } else {
             Lane::Work
         };

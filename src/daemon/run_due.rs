@@ -35,7 +35,7 @@ pub struct DueRuns {
     pub next: Option<DateTime<Utc>>,
 }
 
-/// Whom the runs ask and tell, one at a time.
+/// Asked by the runs, and given their events, one at a time.
 pub struct DueObserver<'a> {
     pub confirm: &'a mut (dyn FnMut(&Plan) -> bool + Send),
     /// Also gets the id of the run.
@@ -76,7 +76,7 @@ pub fn run_due(
             let more = due.take_turn()?;
             due.runs.begin_waiting(&mut spawn);
             due.runs.write_waits(&store)?;
-            if due.is_over(more)? {
+            if due.is_over(more) {
                 return Ok(due.done);
             }
             if due.runs.is_empty() && due.runs.waiting() == 0 {
@@ -166,9 +166,9 @@ impl RunsDue<'_> {
         }
     }
 
-    fn is_over(&mut self, more: bool) -> Result<bool, LaunchError> {
+    fn is_over(&mut self, more: bool) -> bool {
         self.runs.write_ends(self.model, self.store);
-        Ok(!more && self.runs.is_empty() && self.runs.waiting() == 0)
+        !more && self.runs.is_empty() && self.runs.waiting() == 0
     }
 
     /// True when a run has ended.

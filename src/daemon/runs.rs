@@ -93,9 +93,8 @@ impl ActiveRuns {
     /// `ring` wakes the loop when there is a message, or a slot for a run that waits.
     pub fn new(model: &Model, options: RunOptions, ring: Option<Ring>) -> Self {
         let (sender, receiver) = mpsc::channel();
-        let steps = launch::steps(model, options.threads);
         Self {
-            pool: StepPool::new(steps, launch::threads(options.threads)),
+            pool: launch::step_pool(model, options.threads),
             options,
             waiting: Vec::new(),
             running: BTreeMap::new(),

@@ -104,7 +104,7 @@ impl WaitingRun {
             due,
             jobs,
             awaited: None,
-            lane: if has_check { Lane::Check } else { Lane::Work },
+            lane: if has_check { pool.check_lane() } else { Lane::Work },
             slot: None,
         }
     }

@@ -99,7 +99,7 @@ impl Run<'_, '_> {
         let steps = self.plan.steps().iter();
         let mut order = Order::new(steps.map(|step| [&step.needs[..], &step.after[..]].concat()));
         let mut under_way = FuturesUnordered::new();
-        self.how.slots.let_go_unless(&lanes(self.plan));
+        self.how.slots.let_go_unless(&self.lanes());
         let mut due = DueSteps::new(&self.how.slots);
         let mut granted = None;
         let mut broken = None;
@@ -112,17 +112,16 @@ impl Run<'_, '_> {
                 let Some(step) = self.plan.steps().get(id) else {
                     continue;
                 };
-                match self.not_begun(step) {
-                    Some(outcome) => self.settle(&mut order, step, outcome),
-                    None => {
-                        self.announce(step);
-                        under_way.push(async move {
-                            let ended = self.one(step, scope).await;
-                            drop(slot);
-                            (step, ended)
-                        });
-                    }
+                if let Some(outcome) = self.not_begun(step) {
+                    self.settle(&mut order, step, outcome);
+                    continue;
                 }
+                self.announce(step);
+                under_way.push(async move {
+                    let ended = self.one(step, scope).await;
+                    drop(slot);
+                    (step, ended)
+                });
             }
             // Before anything that has begun goes on: what begins is announced.
             if let Err(error) = self.recorder.flush() {
@@ -170,9 +169,22 @@ impl Run<'_, '_> {
             };
             match self.not_begun(step) {
                 Some(outcome) => self.settle(order, step, outcome),
-                None => due.add(id, lane(step)),
+                None => due.add(id, self.lane(step)),
             }
         }
+    }
+
+    fn lane(&self, step: &Step) -> Lane {
+        match &step.action {
+            Action::Check(_) => self.how.slots.pool().check_lane(),
+            Action::Target(_) | Action::Backup(_) | Action::Verify(_) | Action::Cleanup(_) => Lane::Work,
+        }
+    }
+
+    /// The lanes in which the plan has steps.
+    fn lanes(&self) -> Vec<Lane> {
+        let used = |wanted: &Lane| self.plan.steps().iter().any(|step| self.lane(step) == *wanted);
+        Lane::ALL.into_iter().filter(used).collect()
     }
 
     fn settle(&self, order: &mut Order, step: &Step, outcome: Outcome) {
@@ -310,19 +322,6 @@ impl Run<'_, '_> {
             refused().or_else(blocked).or_else(stopped)
         }
     }
-}
-
-fn lane(step: &Step) -> Lane {
-    match &step.action {
-        Action::Check(_) => Lane::Check,
-        Action::Target(_) | Action::Backup(_) | Action::Verify(_) | Action::Cleanup(_) => Lane::Work,
-    }
-}
-
-/// The lanes in which the plan has steps.
-fn lanes(plan: &Plan) -> Vec<Lane> {
-    let used = |wanted: &Lane| plan.steps().iter().any(|step| lane(step) == *wanted);
-    Lane::ALL.into_iter().filter(used).collect()
 }
 
 fn looked_at_again(step: &Step) -> bool {

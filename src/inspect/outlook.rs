@@ -90,11 +90,11 @@ fn overdue(
     } = past;
     let late = TimeDelta::from_std(entry.jitter + GRACE).ok()?;
     let latest = now.checked_sub_signed(late)?;
+    let instant = entry.schedule.previous(latest)?;
     // A run that was claimed and does not begin makes nothing right.
     if let Some(waiting) = waiting.filter(|waiting| waiting.needs.is_none()) {
-        return (waiting.instant <= latest).then_some(waiting.instant);
+        return (waiting.instant <= latest).then_some(instant.max(waiting.instant));
     }
-    let instant = entry.schedule.previous(latest)?;
     if instant <= state.since {
         return None;
     }

@@ -25,12 +25,11 @@ pub use crate::tree::rewrite::{RewriteError, rewrite, write_new};
 pub use crontab::crontab;
 pub use error::LaunchError;
 pub use locks::{locked_directories, locked_jobs};
-pub use settings::{Apply, Awaited, steps, threads};
+pub use settings::{Apply, Awaited, step_pool, steps, threads};
 
 use crate::alert::recorder::AlertRecorder;
 use crate::clock::Stopwatch;
 use crate::exec::engine;
-use crate::exec::pool::PoolMember;
 use crate::exec::recorder::Memory;
 use crate::exec::survey::{self, World};
 use crate::exec::{RunSettings, action::recover};
@@ -80,8 +79,8 @@ pub fn apply(
     let jobs = request.jobs(model)?;
     let since = Stopwatch::set();
     let store = Store::open(&model.ops.state_dir)?;
-    let own_pool = || PoolMember::alone(steps(model, how.threads), threads(how.threads));
-    let slots = how.slots.clone().unwrap_or_else(|| Arc::new(own_pool()));
+    let alone = || Arc::new(step_pool(model, how.threads).member(crate::clock::now()));
+    let slots = how.slots.clone().unwrap_or_else(alone);
     let mut locks = Locks::new(how, &store, &slots);
     locks.jobs(&model.ops.state_dir, &locked_jobs(model, &jobs))?;
     let mut world = survey::open(model, &jobs);

@@ -3,7 +3,7 @@
 //! Plain values, given by `apply` and by the daemon.
 
 use super::error::LaunchError;
-use crate::exec::pool::PoolMember;
+use crate::exec::pool::{PoolMember, StepPool};
 use crate::model::Model;
 use crate::signal::Stop;
 use crate::store::schedules::ScheduledRun;
@@ -60,6 +60,14 @@ impl Apply {
 pub fn steps(model: &Model, requested: Option<usize>) -> usize {
     let declared = model.ops.concurrency.map(|n| n as usize);
     requested.or(declared).unwrap_or_else(|| cores().max(MIN_STEPS)).max(1)
+}
+
+/// The slots of a process; with one thread, all is in a fixed order.
+pub fn step_pool(model: &Model, requested: Option<usize>) -> Arc<StepPool> {
+    match requested {
+        Some(1) => StepPool::in_order(),
+        _ => StepPool::new(steps(model, requested), threads(requested)),
+    }
 }
 
 /// Threads that copy and prove.

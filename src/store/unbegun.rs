@@ -1,6 +1,6 @@
-//! Runs that have no end yet, and those of them that were claimed and never began.
+//! Runs that have no end yet; some of them were claimed and never began.
 //!
-//! Takes what such a run waits for, gives it to whoever asks from another process. A run that has recorded nothing has done
+//! Takes what such a run waits for, gives it to other processes that ask. A run that has recorded nothing has done
 //! nothing: the next process may begin it.
 //! Invariant: a run has one process. Another one takes it over only if the first is gone, and only one does.
 
@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What a run waits for that its process leaves behind.
 pub const NEXT_START: &str = "the next start of opsrun";
 
-/// What a run waits for, until its process has said so.
+/// What a run waits for, until its process has noted it.
 pub const UNKNOWN_WAIT: &str = "its turn";
 
 /// A scheduled run without an end.
@@ -37,7 +37,7 @@ pub struct OpenRun {
     pub started: BTreeSet<JobName>,
     /// The jobs whose last step is settled.
     pub settled: BTreeSet<JobName>,
-    /// What it waits for, as far as its process has said.
+    /// What it waits for, as far as its process has noted it.
     pub reason: Option<String>,
 }
 
@@ -178,6 +178,9 @@ impl Store {
                 let (verdict, reason) = (decision.verdict, &decision.reason);
                 db.run(sql, params![run, decision.job, now, verdict, reason, begun])?;
             }
+            let sql = "DELETE FROM claims WHERE run = ?1 AND NOT EXISTS (SELECT 1 FROM decisions
+                 WHERE decisions.run = ?1 AND decisions.schedule = claims.schedule AND decisions.instant = claims.instant)";
+            db.run(sql, [run])?;
             Ok(true)
         })
     }

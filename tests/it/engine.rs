@@ -11,7 +11,7 @@ use opsrun::archive::Writer;
 use opsrun::exec::RunSettings;
 use opsrun::exec::action::StepAbort;
 use opsrun::exec::engine::{self, LookAgain};
-use opsrun::exec::pool::PoolMember;
+use opsrun::exec::pool::StepPool;
 use opsrun::exec::recorder::Memory;
 use opsrun::exec::recorder::Recorder;
 use opsrun::exec::survey::World;
@@ -201,7 +201,7 @@ fn planned(targets: Vec<Target>) -> Plan {
 fn run(plan: &Plan, watcher: &mut Watcher<'_>, stop: Stop) -> Result<Status, RecordError> {
     let how = RunSettings {
         run: "01JD".to_owned(),
-        slots: Arc::new(PoolMember::alone(watcher.width, watcher.width)),
+        slots: Arc::new(StepPool::new(watcher.width, watcher.width).member(opsrun::clock::now())),
         stop,
     };
     engine::run(

@@ -23,6 +23,8 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 pub struct StepPool {
     queue: Mutex<SlotQueue<Waiter>>,
+    /// Checks share the lane of all other steps.
+    in_order: bool,
     members: AtomicU64,
     /// Threads that all steps share which work with files.
     threads: usize,
@@ -36,14 +38,29 @@ struct Waiter {
 }
 
 impl StepPool {
-    /// `steps` at once; `threads` for all that copies and proves.
+    /// `steps` at once, and as many checks; `threads` for all that copies and proves.
     pub fn new(steps: usize, threads: usize) -> Arc<Self> {
+        Self::with(steps, threads, false)
+    }
+
+    /// One step after the other, checks among them, and one thread.
+    pub fn in_order() -> Arc<Self> {
+        Self::with(1, 1, true)
+    }
+
+    fn with(steps: usize, threads: usize, in_order: bool) -> Arc<Self> {
         Arc::new(Self {
             queue: Mutex::new(SlotQueue::new(steps)),
+            in_order,
             members: AtomicU64::new(0),
             threads: threads.max(1),
             file_steps: AtomicUsize::new(0),
         })
+    }
+
+    /// The lane of checks.
+    pub fn check_lane(&self) -> Lane {
+        if self.in_order { Lane::Work } else { Lane::Check }
     }
 
     /// The number of steps at once.
@@ -122,11 +139,6 @@ pub struct PoolMember {
 }
 
 impl PoolMember {
-    /// A run with a pool of its own.
-    pub fn alone(steps: usize, threads: usize) -> Self {
-        StepPool::new(steps, threads).member(DateTime::UNIX_EPOCH)
-    }
-
     pub fn pool(&self) -> &StepPool {
         &self.pool
     }
@@ -145,14 +157,13 @@ impl PoolMember {
             receiver,
         };
         let kept = self.kept().take_if(|slot| slot.lane == lane);
-        match kept {
+        if let Some(slot) = kept {
             // The receiver is here.
-            Some(slot) => _ = sender.send(slot),
-            None => {
-                let mut queue = self.pool.queue();
-                queue.request(self.turn, lane, Waiter { slot: sender, ring });
-                self.pool.grant(queue);
-            }
+            let _ = sender.send(slot);
+        } else {
+            let mut queue = self.pool.queue();
+            queue.request(self.turn, lane, Waiter { slot: sender, ring });
+            self.pool.grant(queue);
         }
         request
     }
