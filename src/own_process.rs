@@ -6,7 +6,10 @@
 use rustix::io::Errno;
 use std::sync::LazyLock;
 
-/// Bit of CAP_LEASE in a set of capabilities.
+/// Bits in a set of capabilities.
+const CAP_KILL: u32 = 5;
+const CAP_SETGID: u32 = 6;
+const CAP_SETUID: u32 = 7;
 const CAP_LEASE: u32 = 28;
 
 /// What takes a system call away that the kernel has.
@@ -27,6 +30,15 @@ pub fn ignores(signal: i32) -> bool {
 /// True when leases may be taken on files of other users.
 pub fn has_cap_lease() -> bool {
     has(&STATUS, "CapEff", CAP_LEASE)
+}
+
+/// True when a command may be run as another user, and be ended then.
+pub fn may_change_user() -> bool {
+    let known = field(&STATUS, "CapEff").is_some();
+    let all = [CAP_KILL, CAP_SETGID, CAP_SETUID]
+        .iter()
+        .all(|bit| has(&STATUS, "CapEff", *bit));
+    all || !known && rustix::process::geteuid().is_root()
 }
 
 /// True when system calls pass a filter, which may refuse them.

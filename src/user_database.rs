@@ -2,12 +2,17 @@
 //!
 //! Asks the C library (`getpwuid_r` and its like), which asks what the machine is configured to: `/etc/passwd`, LDAP,
 //! systemd. A static binary reads `/etc/passwd` and `/etc/group` only. Each question is asked once.
+//! [`account`] is what it takes to run a command as a user.
 //! Invariant: a directory service that hangs costs [`TIMEOUT`] once, or less when the caller is to stop; after that, nothing
 //! has a name.
 
-use nix::unistd::{Gid, Group, Uid, User};
+use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
+use serde::Serialize;
 use std::collections::HashMap;
+use std::ffi::CString;
+use std::fmt;
 use std::hash::Hash;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -106,6 +111,109 @@ impl<'a> UserDatabase<'a> {
     }
 }
 
+/// As whom a command runs: a user, a group, or both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RunAs {
+    /// The name or number of a user; its groups come with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The name or number of a group, in place of the user's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+}
+
+impl fmt::Display for RunAs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [("user", &self.user), ("group", &self.group)];
+        let names = names
+            .iter()
+            .filter_map(|(kind, name)| Some(format!("{kind} `{}`", name.as_ref()?)));
+        f.write_str(&names.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// What the system says of whom a command runs as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// `None` where only the group changes.
+    pub user: Option<AccountUser>,
+    pub gid: u32,
+}
+
+impl Account {
+    /// True when opsrun runs as that user and with that group already.
+    pub fn is_own(&self) -> bool {
+        let own = |user: &AccountUser| user.uid == Uid::effective().as_raw();
+        self.gid == Gid::effective().as_raw() && self.user.as_ref().is_none_or(own)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountUser {
+    pub name: String,
+    pub uid: u32,
+    /// All its groups, the one that it runs with included.
+    pub groups: Vec<u32>,
+    pub home: PathBuf,
+    pub shell: PathBuf,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccountError {
+    #[error("the user `{0}` does not exist")]
+    NoUser(String),
+    #[error("the group `{0}` does not exist")]
+    NoGroup(String),
+    #[error("the system does not say which groups the user `{0}` has")]
+    NoGroups(String),
+    #[error("the system did not answer within 10 s who that is")]
+    Silent,
+}
+
+/// Looks up whom a command runs as. Blocks for [`TIMEOUT`] at most.
+pub fn account(run_as: &RunAs) -> Result<Account, AccountError> {
+    let run_as = run_as.clone();
+    in_time(move || find_account(&run_as), TIMEOUT, &|| false).unwrap_or(Err(AccountError::Silent))
+}
+
+fn find_account(run_as: &RunAs) -> Result<Account, AccountError> {
+    let group = run_as.group.as_ref().map(|asked| {
+        let by_name = Group::from_name(asked).ok().flatten();
+        let by_number = || Group::from_gid(Gid::from_raw(asked.parse().ok()?)).ok().flatten();
+        let found = by_name.or_else(by_number).map(|group| group.gid);
+        found.ok_or_else(|| AccountError::NoGroup(asked.clone()))
+    });
+    let group = group.transpose()?;
+    let Some(asked) = &run_as.user else {
+        let gid = group.unwrap_or_else(Gid::effective);
+        return Ok(Account {
+            user: None,
+            gid: gid.as_raw(),
+        });
+    };
+    let by_name = User::from_name(asked).ok().flatten();
+    let by_number = || User::from_uid(Uid::from_raw(asked.parse().ok()?)).ok().flatten();
+    let user = by_name
+        .or_else(by_number)
+        .ok_or_else(|| AccountError::NoUser(asked.clone()))?;
+    let gid = group.unwrap_or(user.gid);
+    let groups = CString::new(user.name.as_str())
+        .ok()
+        .and_then(|name| getgrouplist(&name, gid).ok());
+    let groups = groups.ok_or_else(|| AccountError::NoGroups(asked.clone()))?;
+    Ok(Account {
+        user: Some(AccountUser {
+            name: user.name,
+            uid: user.uid.as_raw(),
+            groups: groups.into_iter().map(Gid::as_raw).collect(),
+            home: user.dir,
+            shell: user.shell,
+        }),
+        gid: gid.as_raw(),
+    })
+}
+
 fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= MAX_NAME_LENGTH && !name.contains(['\0', '\n', ':'])
 }
@@ -156,6 +264,37 @@ mod tests {
         assert_eq!(users.uid("no such user, surely"), None);
         assert_eq!(users.uid("a\0b"), None);
         assert!(!users.is_silent());
+    }
+
+    #[test]
+    fn an_account_is_found_by_name_or_number() {
+        let run_as = |user: Option<&str>, group: Option<&str>| RunAs {
+            user: user.map(str::to_owned),
+            group: group.map(str::to_owned),
+        };
+        let root = account(&run_as(Some("root"), None)).unwrap();
+        let user = root.user.clone().unwrap();
+        assert_eq!((user.name.as_str(), user.uid, root.gid), ("root", 0, 0));
+        assert!(user.groups.contains(&0));
+        assert_eq!(account(&run_as(Some("0"), None)), Ok(root));
+        let group = account(&run_as(None, Some("0"))).unwrap();
+        assert_eq!((group.user, group.gid), (None, 0));
+        let with_group = account(&run_as(Some("root"), Some("1"))).unwrap();
+        assert_eq!(with_group.gid, 1);
+        assert!(with_group.user.unwrap().groups.contains(&1));
+        let gone = "no-such-user".to_owned();
+        for (asked, error) in [
+            (run_as(Some(&gone), None), AccountError::NoUser(gone.clone())),
+            (run_as(Some("root"), Some(&gone)), AccountError::NoGroup(gone.clone())),
+            (
+                run_as(Some("4000000001"), None),
+                AccountError::NoUser("4000000001".to_owned()),
+            ),
+            (run_as(Some("-1"), None), AccountError::NoUser("-1".to_owned())),
+            (run_as(Some("a\0b"), None), AccountError::NoUser("a\0b".to_owned())),
+        ] {
+            assert_eq!(account(&asked), Err(error));
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod load;
 mod nodes;
 mod rules;
 mod secrets;
+mod shell;
 pub mod source;
 mod syntax;
 mod values;

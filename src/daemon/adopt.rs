@@ -107,6 +107,7 @@ mod tests {
             definition: entry.definition.clone(),
             since: at("00:00:00"),
             handled: at(handled),
+            era: 0,
         };
         let mut agenda = Agenda::default();
         agenda.schedules.insert("s".to_owned(), state);

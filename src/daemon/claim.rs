@@ -5,8 +5,10 @@
 //! Invariant: what is returned is in the store.
 
 use crate::clock::now;
+use crate::daemon::clock::{ClockView, SinceLook};
 use crate::daemon::tick::{ActiveJobs, Tick, tick};
 use crate::daemon::timetable::Timetable;
+use crate::liveness::children;
 use crate::model::{JobName, Overlap};
 use crate::store::unbegun::UNKNOWN_WAIT;
 use crate::store::{RunEnd, Store, StoreError};
@@ -17,30 +19,33 @@ pub(super) enum Taker<'a> {
     /// The daemon, with the jobs of its runs.
     Daemon(&'a ActiveJobs),
     /// `apply --due`, with the jobs of its runs. It leaves the queue to the daemon.
-    Once(ActiveJobs),
+    Once(&'a ActiveJobs),
 }
 
-/// Decides as of `at`, and writes the decisions. None if another process was faster.
+/// Decides as of `clock`, and writes the decisions. None if another process was faster.
 pub(super) fn take_turn(
     timetable: &Timetable,
     store: &Store,
     taker: Taker<'_>,
-    at: DateTime<Utc>,
+    clock: ClockView,
     command: &str,
 ) -> Result<Option<Tick>, StoreError> {
+    let daemon = matches!(taker, Taker::Daemon(_));
     let mut agenda = store.agenda()?;
-    let all;
-    let active = match taker {
-        Taker::Daemon(active) => active,
+    if clock.since != SinceLook::Steady {
+        agenda.ran = store.ran_until(clock.now)?;
+    }
+    let mut active = match taker {
+        Taker::Daemon(active) => active.clone(),
         Taker::Once(own) => {
             agenda.queue.clear();
             let mut active = active_elsewhere(timetable, store)?;
-            active.extend(own);
-            all = active;
-            &all
+            active.extend(own.clone());
+            active
         }
     };
-    let mut tick = tick(timetable, &agenda, active, at);
+    left_running(timetable, store, daemon, &mut active);
+    let mut tick = tick(timetable, &agenda, &active, clock);
     for beginning in &mut tick.turn.runs {
         beginning.run = ulid::Ulid::new().to_string();
     }
@@ -79,4 +84,19 @@ fn active_elsewhere(timetable: &Timetable, store: &Store) -> Result<ActiveJobs, 
 pub(super) fn previous_run(waits: &str, since: DateTime<Utc>) -> String {
     let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
     format!("its previous run waits for {waits}, since {since}")
+}
+
+/// Jobs that an opsrun which was killed left at work. A new run of a job that replaces its earlier one ends them. A run of
+/// `apply --due` waits for them where the daemon queues the job.
+fn left_running(timetable: &Timetable, store: &Store, daemon: bool, active: &mut ActiveJobs) {
+    for orphan in children::orphans(store.state_dir()) {
+        let waits = match timetable.job(&orphan.job()).map(|job| job.overlap) {
+            Some(Overlap::Skip) => true,
+            Some(Overlap::Queue) => daemon,
+            Some(Overlap::Replace | Overlap::Allow) | None => false,
+        };
+        if waits {
+            active.add_left_running(orphan.job(), orphan.to_string());
+        }
+    }
 }

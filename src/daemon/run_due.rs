@@ -4,14 +4,18 @@
 //! same time. Jobs in the queue of the daemon are left to the daemon.
 //! Invariant: nothing starts that is not claimed.
 
+use crate::alert::recorder::report_clock;
+use crate::clock::ClockReading;
 use crate::daemon::adopt::adopt_unbegun;
 use crate::daemon::claim::{Taker, take_turn};
+use crate::daemon::clock::{self, ClockView};
 use crate::daemon::runs::{ActiveRuns, RunFailure, RunMessage, RunOptions, RunWork};
 use crate::daemon::timetable::Timetable;
 use crate::launch::{LaunchError, job_ends};
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::run::{Event, Progress};
+use crate::secret::Vault;
 use crate::signal::Stop;
 use crate::store::Store;
 use crate::store::schedules::Decision;
@@ -66,7 +70,7 @@ pub fn run_due(
             store: &store,
             stop,
             // What becomes due meanwhile is for the next call.
-            at: crate::clock::now(),
+            view: ClockView::new(&ClockReading::take(), None),
             command: &options.command,
             runs: ActiveRuns::new(model, options.clone(), None),
             done: DueRuns::default(),
@@ -126,7 +130,7 @@ struct RunsDue<'a> {
     timetable: Timetable,
     store: &'a Store,
     stop: &'a Stop,
-    at: DateTime<Utc>,
+    view: ClockView,
     command: &'a str,
     runs: ActiveRuns,
     done: DueRuns,
@@ -136,7 +140,7 @@ impl RunsDue<'_> {
     /// Settles what an earlier process left.
     fn begin(&mut self) -> Result<(), LaunchError> {
         job_ends::lost_attempts(self.model, self.store)?;
-        for adopted in adopt_unbegun(&self.timetable, self.store, self.at)? {
+        for adopted in adopt_unbegun(&self.timetable, self.store, self.view.now)? {
             self.done.runs += 1;
             self.runs.add(self.model, &adopted);
         }
@@ -152,17 +156,21 @@ impl RunsDue<'_> {
             return Ok(false);
         }
         loop {
-            let taker = Taker::Once(self.runs.active_jobs());
-            let Some(tick) = take_turn(&self.timetable, self.store, taker, self.at, self.command)? else {
+            let (active, at) = (self.runs.active_jobs(), self.view.now);
+            let taker = Taker::Once(&active);
+            let Some(tick) = take_turn(&self.timetable, self.store, taker, self.view, self.command)? else {
                 continue;
             };
+            let clock = clock::set_back(&tick.set_back).or_else(|| Some(clock::stands_until(tick.stands_until?, at)));
+            let vault = Vault::expecting(self.model.values());
+            report_clock(self.model, self.store, &vault, &clock.unwrap_or_else(clock::right))?;
             self.done.skipped.extend(tick.turn.decisions);
             for claimed in &tick.turn.runs {
                 self.done.runs += 1;
                 self.runs.add(self.model, claimed);
             }
             self.done.next = tick.wake;
-            return Ok(tick.wake.is_some_and(|wake| wake <= self.at));
+            return Ok(tick.wake.is_some_and(|wake| wake <= at));
         }
     }
 

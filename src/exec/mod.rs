@@ -21,6 +21,7 @@ mod step_thread;
 pub mod survey;
 
 use crate::clock::Stopwatch;
+use crate::liveness::children::Children;
 use crate::signal::Stop;
 use pool::PoolMember;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,6 +33,8 @@ pub struct RunSettings {
     /// Where its steps get their slots; with one slot and one thread, all is deterministic.
     pub slots: Arc<PoolMember>,
     pub stop: Stop,
+    /// Marks of its commands.
+    pub children: Arc<Children>,
 }
 
 /// When a step has to end: asked to by a signal, or by its own timeout.

@@ -16,6 +16,7 @@ pub fn crontab(stop: &Stop) -> Result<Vec<u8>, LaunchError> {
         help: "give a file that contains a crontab, or `-` for stdin".to_owned(),
     };
     let spawn = Spawn {
+        run_as: None,
         program: "crontab".to_owned(),
         arguments: vec!["-l".to_owned()],
         input: None,
@@ -28,6 +29,7 @@ pub fn crontab(stop: &Stop) -> Result<Vec<u8>, LaunchError> {
             head: MAX_BYTES,
             tail: 0,
         },
+        trace: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| missing(format!("cannot run `crontab -l`: {error}")))?;

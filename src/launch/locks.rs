@@ -5,15 +5,18 @@
 //! Invariant: locks are taken in one order, so that two runs never wait for each other.
 
 use super::error::LaunchError;
+use super::left_running;
 use super::settings::Apply;
 use crate::exec::pool::PoolMember;
 use crate::exec::survey::{self, World};
 use crate::limits;
 use crate::model::{Job, JobName, Model, Overlap};
 use crate::path::shown;
+use crate::run::Event;
 use crate::store::{RunEnd, Store, StoreError};
 use crate::tree::lock::{self, Lock, LockError, Patience};
 use crate::tree::{Dir, handle::create_dir_all};
+use crate::units::joined;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -111,15 +114,34 @@ impl<'a> Locks<'a> {
             Err(LockError::Held { .. }) if !self.how.lock_wait.is_zero() => {}
             taken => return Ok(taken?),
         }
-        self.slots.let_go();
-        if let Some(claimed) = &self.how.claimed {
-            let awaited = awaited()?;
-            self.how.awaited.set(Some(awaited.clone()));
-            self.store
-                .note_waits(&BTreeMap::from([(claimed.run.clone(), awaited)]))?;
-        }
+        self.begin_waiting(awaited()?)?;
         let wait = self.how.lock_wait;
         Ok(take(Patience { wait, stop: &stop })?)
+    }
+
+    /// Waits for what an opsrun that was killed left running, or ends it; the events report that.
+    pub(super) fn left_running(&self, model: &Model, jobs: &BTreeSet<JobName>) -> Result<Vec<Event>, LaunchError> {
+        let stop = || self.how.stop.asked();
+        // By hand nothing is ended: a person may do that.
+        let replace = self.how.claimed.is_some();
+        let settle = |wait| left_running::settle(model, jobs, replace, Patience { wait, stop: &stop });
+        match settle(Duration::ZERO) {
+            Err(LaunchError::LeftRunning(left)) if !self.how.lock_wait.is_zero() => {
+                self.begin_waiting(format!("what an earlier run left: {}", joined(&left)))?;
+            }
+            settled => return settled,
+        }
+        settle(self.how.lock_wait)
+    }
+
+    /// Frees the slot, and says what the run waits for.
+    fn begin_waiting(&self, awaited: String) -> Result<(), StoreError> {
+        self.slots.let_go();
+        let Some(claimed) = &self.how.claimed else {
+            return Ok(());
+        };
+        self.how.awaited.set(Some(awaited.clone()));
+        self.store.note_waits(&BTreeMap::from([(claimed.run.clone(), awaited)]))
     }
 
     fn holder_of(&self, job: &JobName) -> Result<String, StoreError> {

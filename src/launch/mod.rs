@@ -2,7 +2,9 @@
 //!
 //! Takes a model and a request, gives a plan ([`plan()`]) or a finished run ([`apply`]), with the same code up to the
 //! plan. Prints nothing: events and progress go to what the caller hands in.
-//! - `settings`: how it is carried out · `locks`: what keeps two runs apart · `resurvey`: surveying a backup again during a run · [`job_ends`]: locks and back-offs at the end of a job
+//! - `settings`: how it is carried out · `locks`: what keeps two runs apart
+//! - `resurvey`: surveying a backup again during a run · [`job_ends`]: locks and back-offs at the end of a job
+//! - `left_running`: waiting for what an opsrun that was killed left, or ending it
 //! - [`copies`]: the copies in destinations, and verifying them · [`restore`]: restoring files
 //! - `own_writer`: who makes copies here · [`history`]: past runs · [`crontab()`]: the user's crontab
 //!
@@ -13,6 +15,7 @@ mod crontab;
 mod error;
 pub mod history;
 pub mod job_ends;
+mod left_running;
 mod locks;
 mod own_writer;
 pub mod restore;
@@ -34,7 +37,8 @@ use crate::exec::recorder::Memory;
 use crate::exec::survey::{self, World};
 use crate::exec::{RunSettings, action::recover};
 use crate::limits;
-use crate::model::{JobName, Model, StepKind, StepName};
+use crate::liveness::children::{self, Children, Orphan};
+use crate::model::{JobName, Model, StepName};
 use crate::plan::facts::PlanFacts;
 use crate::plan::{self, Plan, RunRequest};
 use crate::run::{Event, JobHistory, NoteSubject, Outcome, Progress, Record, RecordError, Status};
@@ -82,7 +86,9 @@ pub fn apply(
     let alone = || Arc::new(step_pool(model, how.threads).member(crate::clock::now()));
     let slots = how.slots.clone().unwrap_or_else(alone);
     let mut locks = Locks::new(how, &store, &slots);
-    locks.jobs(&model.ops.state_dir, &locked_jobs(model, &jobs))?;
+    let exclusive = locked_jobs(model, &jobs);
+    locks.jobs(&model.ops.state_dir, &exclusive)?;
+    let ended = locks.left_running(model, &exclusive)?;
     let mut world = survey::open(model, &jobs);
     locks.world(&world)?;
     how.awaited.set(None);
@@ -124,6 +130,7 @@ pub fn apply(
             message,
         })?;
     }
+    ended.iter().try_for_each(|event| journal.record(event))?;
     let (facts, mut stuck) = repair(model, &jobs, &world, &store, &how.stop, &mut journal)?;
     let plan = plan::build(model, request, &facts)?;
     let status = if how.stop.asked() || !confirm(&plan) {
@@ -133,6 +140,7 @@ pub fn apply(
             run: run.clone(),
             slots: Arc::clone(&slots),
             stop: how.stop.clone(),
+            children: Arc::new(Children::of(&model.ops.state_dir, &run)?),
         };
         let look = Resurvey {
             model,
@@ -161,12 +169,14 @@ pub fn apply(
 /// description for people.
 pub fn mark_interrupted(model: &Model, store: &Store, secrets: &Vault) -> Result<Vec<(String, String)>, StoreError> {
     let mut marked = Vec::new();
+    let left = children::orphans(&model.ops.state_dir);
     for run in store.interrupted_runs()? {
         let events: Vec<Event> = store.events_of(&run)?.into_iter().map(|stored| stored.event).collect();
         let unfinished = unfinished_steps(&events);
         let mut alerts = AlertRecorder::new(model, secrets, Some(&run));
         store.mark_interrupted(&run, &mut |ledger| alerts.interrupted(ledger, &events, &unfinished))?;
-        marked.push((run, interruption(&unfinished)));
+        let left: Vec<&Orphan> = left.iter().filter(|orphan| orphan.run == run).collect();
+        marked.push((run.clone(), interruption(&unfinished, &left)));
     }
     Ok(marked)
 }
@@ -184,19 +194,19 @@ fn unfinished_steps(events: &[Event]) -> Vec<StepName> {
     unfinished
 }
 
-fn interruption(unfinished: &[StepName]) -> String {
-    if unfinished.is_empty() {
-        return "was interrupted".to_owned();
+fn interruption(unfinished: &[StepName], left: &[&Orphan]) -> String {
+    let mut text = "was interrupted".to_owned();
+    if !unfinished.is_empty() {
+        text = format!("{text} during {}", crate::units::joined(unfinished));
     }
-    let commands = unfinished
+    let left: Vec<String> = left
         .iter()
-        .any(|step| matches!(step.kind, StepKind::Target | StepKind::Check));
-    let left = if commands {
-        "; commands that it started may still be running"
-    } else {
-        ""
-    };
-    format!("was interrupted during {}{left}", crate::units::joined(unfinished))
+        .map(|orphan| format!("{} ({})", orphan.step, orphan.processes()))
+        .collect();
+    if !left.is_empty() {
+        text = format!("{text}; still at work: {}", crate::units::joined(&left));
+    }
+    text
 }
 
 /// Ends a run that was begun and could not be carried out: `steps` get this outcome.
@@ -325,10 +335,9 @@ mod tests {
         ];
         assert_eq!(unfinished_steps(&events), [step("target:c"), step("target:a")]);
         assert_eq!(
-            interruption(&unfinished_steps(&events)),
-            "was interrupted during target:c, target:a; commands that it started may still be running"
+            interruption(&unfinished_steps(&events), &[]),
+            "was interrupted during target:c, target:a"
         );
-        assert_eq!(interruption(&[step("verify:d")]), "was interrupted during verify:d");
-        assert_eq!(interruption(&[]), "was interrupted");
+        assert_eq!(interruption(&[], &[]), "was interrupted");
     }
 }

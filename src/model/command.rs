@@ -5,6 +5,7 @@
 
 use crate::path::shown;
 use crate::process::quoted;
+use crate::user_database::RunAs;
 use serde::{Serialize, Serializer};
 use std::fmt::{self, Display};
 use std::path::PathBuf;
@@ -25,6 +26,9 @@ pub struct Command {
     #[serde(serialize_with = "serialize_names")]
     #[cfg_attr(test, schemars(with = "Vec<NameAndSource>"))]
     pub env: Vec<(String, Value)>,
+    /// As whom it runs, if not as opsrun.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub run_as: Option<RunAs>,
 }
 
 /// What is run.
@@ -37,6 +41,8 @@ pub enum Program {
     Argv(Vec<String>),
     /// A line for `/bin/sh -c`.
     Shell(String),
+    /// A line for `bash -o pipefail -c`.
+    Pipefail(String),
 }
 
 /// A text, or where it comes from when it is a secret.
@@ -115,7 +121,15 @@ impl Display for Program {
         match self {
             Self::Argv(words) => f.write_str(&shell_line(words)),
             Self::Shell(line) => write!(f, "sh -c {}", quoted(line)),
+            Self::Pipefail(line) => write!(f, "bash -o pipefail -c {}", quoted(line)),
         }
+    }
+}
+
+impl Program {
+    /// True when a shell runs it.
+    pub fn is_shell(&self) -> bool {
+        matches!(self, Self::Shell(_) | Self::Pipefail(_))
     }
 }
 
@@ -186,6 +200,8 @@ mod tests {
         let words = ["ls", "it's", "backup:*", ""].map(str::to_owned);
         assert_eq!(shell_line(&words), r"ls 'it'\''s' 'backup:*' ''");
         assert_eq!(Program::Shell("a | b".into()).to_string(), "sh -c 'a | b'");
+        let pipefail = Program::Pipefail("a | b".into());
+        assert_eq!(pipefail.to_string(), "bash -o pipefail -c 'a | b'");
     }
 
     #[test]

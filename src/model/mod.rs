@@ -13,6 +13,7 @@
 //! same model; every job in a `needs` is there, and so is every schedule that a
 //! job runs by, and every channel in a `notify`, or it is [`channel::LOG`].
 
+pub mod address;
 pub mod backoff;
 pub mod channel;
 pub mod check;

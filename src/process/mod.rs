@@ -3,27 +3,35 @@
 //! Takes a [`Spawn`], gives how it ended and what it printed ([`CompletedProcess`]). Every child leads a process group of
 //! its own, reads what it is given or nothing, and is reaped whatever happens; its output passes a [`Sift`] before any of it is kept.
 //! - `start`: from a command to a process, or to a plain reason why there is none
+//! - `child_user`: running as another user
 //! - `group`: who is alive in a group, and how one is ended
 //! - `capture`: what is kept of an output of any length
 //! - [`line`]: a command as it is typed
 //! - `orphans`: what process 1 of a container collects
+//! - [`stat`]: what the kernel says of one process
+//! - `trace`: what a child leaves about itself, and the group that is found again by it
 //!
 //! Knows nothing of jobs, retries or secrets. Invariant: after a timeout or a stop nothing of the group lives on,
 //! or the result says so; after a child ended by itself, no signal is sent.
 
 mod capture;
+mod child_user;
 mod group;
 mod line;
 mod orphans;
 mod start;
+pub mod stat;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub use capture::{CaptureLimits, Captured, Sieve, Sift, Unsifted};
+pub use child_user::ChildUserError;
 pub use group::{Ending, Ladder};
 pub use line::quoted;
 pub use orphans::collect as collect_orphans;
 pub use start::{Spawn, SpawnError, SpawnFailure, Streams};
+pub use trace::GroupTrace;
 
 use crate::clock::Stopwatch;
 use crate::signal::Stop;
@@ -54,7 +62,9 @@ pub struct CompletedProcess {
 /// A dropped call kills the group at once.
 pub async fn run(spawn: &Spawn, sift: &dyn Sift, stop: &Stop) -> Result<CompletedProcess, SpawnError> {
     let since = Stopwatch::set();
-    let (mut leader, ends) = start::start(spawn)?;
+    let user = child_user::of(spawn.run_as.as_ref()).await;
+    let user = user.map_err(|why| start::error(spawn, SpawnFailure::User(why)))?;
+    let (mut leader, ends) = start::start(spawn, user.as_ref())?;
     let mut stdout = Capture::new(spawn.keep, sift.sieve());
     let mut stderr = Capture::new(spawn.keep, sift.sieve());
     let mut held_open = true;

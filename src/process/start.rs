@@ -6,22 +6,27 @@
 //! descriptor of opsrun, none of its [`SERVICE_VARIABLES`], no blocked signal, and the default SIGPIPE (which the standard library sets).
 
 use super::capture::CaptureLimits;
+use super::child_user::{self, ChildUser, ChildUserError};
 use super::group::Leader;
 use super::line;
 use super::orphans::registered;
+use super::trace;
 use crate::error_chain::with_reason;
 use crate::limits;
 use crate::path::{Shown, shown};
+use crate::user_database::{AccountError, RunAs};
 use rustix::fs::Access;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use secrecy::{ExposeSecret, SecretString};
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::unix::pipe::{Receiver, Sender};
 
@@ -44,6 +49,8 @@ pub struct Spawn {
     pub cwd: PathBuf,
     /// Variables on top of what opsrun itself was given.
     pub env: Vec<(String, SecretString)>,
+    /// As whom it runs, if not as opsrun. A user gets few of opsrun's variables: [`child_user::KEPT`].
+    pub run_as: Option<RunAs>,
     /// What it can read on its standard input; `None` is nothing.
     pub input: Option<Vec<u8>>,
     pub timeout: Option<Duration>,
@@ -51,6 +58,8 @@ pub struct Spawn {
     pub streams: Streams,
     /// How much of each output is kept.
     pub keep: CaptureLimits,
+    /// Into this file the child writes who it is before its program runs ([`super::GroupTrace`]).
+    pub trace: Option<Arc<File>>,
 }
 
 impl Spawn {
@@ -69,16 +78,23 @@ pub enum Streams {
 
 /// A child could not be started.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot run `{}` in `{}`: {why}", Shown(program.as_bytes()), shown(cwd))]
+#[error("cannot run `{}` in `{}`{}: {why}", Shown(program.as_bytes()), shown(cwd), as_whom(run_as.as_ref()))]
 pub struct SpawnError {
     pub program: String,
     pub cwd: PathBuf,
+    pub run_as: Option<RunAs>,
     #[source]
     pub why: SpawnFailure,
 }
 
+fn as_whom(run_as: Option<&RunAs>) -> String {
+    run_as.map(|run_as| format!(" as {run_as}")).unwrap_or_default()
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnFailure {
+    #[error(transparent)]
+    User(ChildUserError),
     #[error("the program does not exist")]
     NotFound,
     #[error("the interpreter that its first line names does not exist")]
@@ -111,7 +127,27 @@ pub enum SpawnFailure {
 
 impl SpawnError {
     pub fn help(&self) -> &'static str {
+        let other_user = self.run_as.as_ref().is_some_and(|run_as| run_as.user.is_some());
         match &self.why {
+            SpawnFailure::User(ChildUserError::Account(AccountError::NoUser(_))) => {
+                "create the user, or correct `user`"
+            }
+            SpawnFailure::User(ChildUserError::Account(AccountError::NoGroup(_))) => {
+                "create the group, or correct `group`"
+            }
+            SpawnFailure::User(ChildUserError::Account(_)) => {
+                "check the directory service that the system asks for users (`getent passwd`)"
+            }
+            SpawnFailure::User(ChildUserError::MayNotChange) => {
+                "start opsrun as root, or with CAP_SETUID, CAP_SETGID and CAP_KILL; or delete `user` and `group`"
+            }
+            SpawnFailure::User(ChildUserError::ClosedDirectory) => {
+                "let that user enter the directory and those above it, or write a `cwd` that it may enter"
+            }
+            SpawnFailure::User(ChildUserError::Other(_)) => "look at the limits and the sandbox that opsrun runs in",
+            SpawnFailure::NotExecutable if other_user => {
+                "let that user read and execute it, and enter the directories above it"
+            }
             SpawnFailure::NotFound if self.program.contains('/') => "check the path of the program",
             SpawnFailure::NotFound => {
                 "install it, add its directory to PATH where opsrun is started, or write its whole path"
@@ -148,16 +184,20 @@ pub(super) fn error(spawn: &Spawn, why: SpawnFailure) -> SpawnError {
     SpawnError {
         program: spawn.program.clone(),
         cwd: spawn.cwd.clone(),
+        run_as: spawn.run_as.clone(),
         why,
     }
 }
 
-pub(super) fn start(spawn: &Spawn) -> Result<(Leader, Ends), SpawnError> {
-    try_start(spawn).map_err(|cause| error(spawn, why(spawn, cause)))
+pub(super) fn start(spawn: &Spawn, user: Option<&ChildUser>) -> Result<(Leader, Ends), SpawnError> {
+    try_start(spawn, user).map_err(|cause| {
+        let of_user = child_user::why(&cause).map(SpawnFailure::User);
+        error(spawn, of_user.unwrap_or_else(|| why(spawn, cause)))
+    })
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
-fn try_start(spawn: &Spawn) -> io::Result<(Leader, Ends)> {
+fn try_start(spawn: &Spawn, user: Option<&ChildUser>) -> io::Result<(Leader, Ends)> {
     let (stdout, out) = io::pipe()?;
     let (stderr, err) = match spawn.streams {
         Streams::Merged => (None, out.try_clone()?),
@@ -177,6 +217,9 @@ fn try_start(spawn: &Spawn) -> io::Result<(Leader, Ends)> {
         stderr: stderr.map(receiver).transpose()?,
     };
     let mut command = Command::new(&spawn.program);
+    if let Some(user) = user {
+        user.set_variables(&mut command);
+    }
     for name in SERVICE_VARIABLES {
         command.env_remove(name);
     }
@@ -191,6 +234,12 @@ fn try_start(spawn: &Spawn) -> io::Result<(Leader, Ends)> {
     if let Some(limits) = limits::open_files_of_children() {
         limited(&mut command, limits);
     }
+    if let Some(file) = &spawn.trace {
+        traced(&mut command, Arc::clone(file));
+    }
+    if let Some(user) = user {
+        user.take(&mut command, &spawn.cwd)?;
+    }
     let child = registered(|| unmasked(|| command.spawn()))?;
     // It holds the writing ends: with them open, no output would ever end.
     drop(command);
@@ -203,6 +252,13 @@ fn limited(command: &mut Command, limits: Rlimit) {
     let limit = move || setrlimit(Resource::Nofile, limits).map_err(io::Error::from);
     // SAFETY: it makes one system call, and neither allocates nor locks.
     unsafe { command.pre_exec(limit) };
+}
+
+/// Starts with a trace of the child in this file. Its process group is its own by then.
+#[expect(unsafe_code, reason = "what happens between fork and exec is unsafe by nature")]
+fn traced(command: &mut Command, file: Arc<File>) {
+    // SAFETY: it makes system calls, and neither allocates nor locks.
+    unsafe { command.pre_exec(move || trace::leave(&file)) };
 }
 
 /// Starts with no signal blocked: a child inherits what is, and would be deaf to TERM, or worse. What is blocked

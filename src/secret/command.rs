@@ -28,17 +28,23 @@ impl Vault {
                 .split_first()
                 .map_or_else(Default::default, |(program, rest)| (program.clone(), rest.to_vec())),
             Program::Shell(line) => ("/bin/sh".to_owned(), vec!["-c".to_owned(), line.clone()]),
+            Program::Pipefail(line) => {
+                let arguments = ["-o", "pipefail", "-c", line].map(str::to_owned);
+                ("bash".to_owned(), arguments.to_vec())
+            }
         };
         Ok(Spawn {
             program,
             arguments,
             cwd: command.cwd.clone(),
             env,
+            run_as: command.run_as.clone(),
             input: None,
             timeout: terms.timeout,
             kill_after: terms.kill_after,
             streams: terms.streams,
             keep: CaptureLimits::default(),
+            trace: None,
         })
     }
 }

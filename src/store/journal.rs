@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 impl Store {
     /// Notes that `run` begins; must come before its first event.
     pub fn begin_run(&self, run: &str, command: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
-        self.write(|db| begin_run(db, run, command, Stamp(at)))
+        self.write(|db| begin_run(db, run, command, Stamp(at), &self.own_process(db)))
     }
 
     pub fn journal(&self, run: &str) -> RunJournal<'_> {
@@ -76,15 +76,20 @@ impl Store {
     /// Runs without an end whose process is gone and that are not marked yet, oldest first. Those that were claimed and never
     /// began are left to the next process that runs schedules.
     pub fn interrupted_runs(&self) -> Result<Vec<String>, StoreError> {
-        let open: Vec<(String, String)> = self.read(|db| {
+        self.read(|db| {
             let sql = "SELECT run, process FROM runs WHERE finished_at IS NULL AND interrupted_at IS NULL
                  AND (EXISTS (SELECT 1 FROM events WHERE events.run = runs.run)
                      OR NOT EXISTS (SELECT 1 FROM claims WHERE claims.run = runs.run))
                  ORDER BY begun_at, run";
-            db.rows(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
-        })?;
-        let gone = |(run, process): (String, String)| (!alive::is_alive(&process)).then_some(run);
-        Ok(open.into_iter().filter_map(gone).collect())
+            let open: Vec<(String, String)> = db.rows(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let mut gone = Vec::new();
+            for (run, process) in open {
+                if !alive::is_running(db, self.state_dir(), &run, &process)? {
+                    gone.push(run);
+                }
+            }
+            Ok(gone)
+        })
     }
 
     /// Marks `run` as interrupted and writes the alerts about it. If it is marked already, nothing is written.
@@ -120,9 +125,9 @@ impl Store {
     }
 }
 
-pub(super) fn begin_run(db: &Connection, run: &str, command: &str, at: Stamp) -> rusqlite::Result<()> {
+pub(super) fn begin_run(db: &Connection, run: &str, command: &str, at: Stamp, process: &str) -> rusqlite::Result<()> {
     let sql = "INSERT INTO runs (run, command, begun_at, process) VALUES (?1, ?2, ?3, ?4)";
-    db.run(sql, params![run, command, at, alive::token()])
+    db.run(sql, params![run, command, at, process])
 }
 
 #[derive(Debug)]

@@ -11,7 +11,7 @@
 //!
 //! | table | a row is | columns |
 //! |---|---|---|
-//! | `runs` | a run | `run` its ULID · `command` · `begun_at` · `process` who writes it · `finished_at`, `exit` once it is over · `interrupted_at` once a later run found it cut short |
+//! | `runs` | a run | `run` its ULID · `command` · `begun_at` · `process` who writes it ([`crate::liveness::process_token`]) · `finished_at`, `exit` once it is over · `interrupted_at` once a later run found it cut short |
 //! | `events` | an event of a run | `seq` counts up over all runs · `run` · `at` · `step` where it has one · `kind` (`copy-published`) · `json` the whole |
 //! | `markers` | a destination that was used | `backup` · `path` · `id` of its `.opsrun-destination` |
 //! | `holds` | a restored file that may not be deleted yet | `source` · `path` below it · `until` · `run` that restored it |
@@ -52,6 +52,7 @@ pub use error::StoreError;
 pub use history::{BegunJob, JobResult, JobStatus, RunEnd, RunSearch, RunSummary, StoredEvent};
 pub use journal::RunJournal;
 
+use crate::liveness::process_token;
 use rusqlite::{Connection, OpenFlags};
 use statements::Statements as _;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -167,6 +168,18 @@ impl Store {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub fn state_dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// The token of this process, for runs that it begins. What may not be written gets no lock beside it either.
+    fn own_process(&self, db: &Connection) -> String {
+        if db.is_readonly(rusqlite::MAIN_DB).unwrap_or(false) {
+            return String::new();
+        }
+        process_token::token(self.state_dir())
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {

@@ -140,6 +140,18 @@ CREATE TABLE writer (
 ) STRICT;
 ",
     "
+ALTER TABLE schedules ADD COLUMN era INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE decisions ADD COLUMN era INTEGER NOT NULL DEFAULT 0;
+DROP INDEX ran_once;
+CREATE UNIQUE INDEX ran_once ON decisions (job, schedule, instant, era) WHERE run IS NOT NULL;
+",
+    "
+ALTER TABLE outbox ADD COLUMN recipients TEXT;
+ALTER TABLE outbox ADD COLUMN pause_until TEXT;
+ALTER TABLE outbox ADD COLUMN lifted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN given_up_by TEXT;
+",
+    "
 CREATE TABLE waits (
     run TEXT NOT NULL REFERENCES runs (run) ON DELETE CASCADE,
     reason TEXT NOT NULL,
@@ -214,20 +226,19 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
     all().map_err(|e| StoreError::Write(path.to_owned(), e))
 }
 
-fn version(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.pragma_query_value(None, "user_version", |row| row.get(0))
-}
-
-/// Makes the database as an earlier opsrun did.
+/// Makes the file that an earlier version left: without the newest migrations.
 #[cfg(test)]
-pub(super) fn make_old(path: &Path, version: i64) -> Connection {
+pub(super) fn make_older(path: &Path, version: usize) {
     let connection = Connection::open(path).unwrap();
-    for migration in MIGRATIONS.iter().take(usize::try_from(version).unwrap()) {
+    for migration in &MIGRATIONS[..version] {
         connection.execute_batch(migration).unwrap();
     }
     connection
         .pragma_update(None, "application_id", APPLICATION_ID)
         .unwrap();
-    connection.pragma_update(None, "user_version", version).unwrap();
-    connection
+    connection.pragma_update(None, "user_version", version as i64).unwrap();
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }

@@ -88,7 +88,7 @@ impl Store {
                 Ok(OpenRun {
                     run: row.get(0)?,
                     claimed_at: row.get::<_, Stamp>(1)?.0,
-                    alive: alive::is_alive(&process),
+                    alive: alive::is_running(db, self.state_dir(), &row.get::<_, String>(0)?, &process)?,
                     begun: row.get(3)?,
                     due: BTreeMap::new(),
                     started: BTreeSet::new(),
@@ -158,7 +158,7 @@ impl Store {
             let Some(process) = db.first(sql, [run], |row| row.get::<_, String>(0))? else {
                 return Ok(false);
             };
-            if alive::is_alive(&process) {
+            if alive::is_running(db, self.state_dir(), run, &process)? {
                 return Ok(false);
             }
             let changed = if kept.is_empty() {
@@ -166,7 +166,7 @@ impl Store {
                 db.execute(&sql, params![run, process, now])?
             } else {
                 let sql = format!("UPDATE runs SET process = ?3 WHERE {UNTOUCHED}");
-                db.execute(&sql, params![run, process, alive::token()])?
+                db.execute(&sql, params![run, process, self.own_process(db)])?
             };
             if changed == 0 {
                 return Ok(false);

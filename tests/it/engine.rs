@@ -15,6 +15,7 @@ use opsrun::exec::pool::StepPool;
 use opsrun::exec::recorder::Memory;
 use opsrun::exec::recorder::Recorder;
 use opsrun::exec::survey::World;
+use opsrun::liveness::children::Children;
 use opsrun::model::command::{Command, Program};
 use opsrun::model::{JobKind, JobName, JobSettings, Model, Ops, Overlap, StepName, Target};
 use opsrun::plan::facts::PlanFacts;
@@ -169,6 +170,7 @@ fn target(name: &str, line: &str, needs: &[String]) -> Target {
             program: Program::Shell(line.to_owned()),
             cwd: PathBuf::from("/"),
             env: Vec::new(),
+            run_as: None,
         },
         timeout: None,
         kill_after: Duration::from_secs(5),
@@ -199,10 +201,12 @@ fn planned(targets: Vec<Target>) -> Plan {
 }
 
 fn run(plan: &Plan, watcher: &mut Watcher<'_>, stop: Stop) -> Result<Status, RecordError> {
+    let state = tempfile::tempdir().unwrap();
     let how = RunSettings {
         run: "01JD".to_owned(),
         slots: Arc::new(StepPool::new(watcher.width, watcher.width).member(opsrun::clock::now())),
         stop,
+        children: Arc::new(Children::of(state.path(), "01JD").unwrap()),
     };
     engine::run(
         plan,

@@ -39,6 +39,7 @@ fn target(name: String, needs: Vec<JobName>) -> Target {
             program: Program::Argv(vec!["true".to_owned()]),
             cwd: PathBuf::from("/"),
             env: Vec::new(),
+            run_as: None,
         },
         timeout: None,
         kill_after: Duration::from_secs(1),

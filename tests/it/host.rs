@@ -61,6 +61,7 @@ mod root {
     mod pid_one;
     mod state_group;
     mod units;
+    mod users;
 
     /// Mounts below the source: a directory, and a file over another one.
     #[test]

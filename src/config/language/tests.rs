@@ -240,6 +240,7 @@ impl Type {
             Self::Program => "program",
             Self::Argument => "argument",
             Self::Variable => "variable",
+            Self::Account => "account",
             Self::File => "file",
             Self::Job => "job",
             Self::Address => "address",

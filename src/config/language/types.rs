@@ -34,6 +34,8 @@ pub enum Type {
     Argument,
     /// The name of an environment variable.
     Variable,
+    /// The name or number of a user or a group.
+    Account,
     /// A path to a file; not empty.
     File,
     Job,
@@ -80,6 +82,7 @@ impl Type {
             Self::Zone => "an IANA time zone in quotes, such as \"Europe/Berlin\"".to_owned(),
             Self::Program => "a program in quotes, such as \"rsync\" or \"bin/report\"".to_owned(),
             Self::Variable => "the name of an environment variable in quotes, such as \"MODE\"".to_owned(),
+            Self::Account => "a name in quotes, such as \"postgres\"".to_owned(),
             Self::File => "the path of a file in quotes, such as \"/srv/data/heartbeat\"".to_owned(),
             Self::Job => "a job in quotes, such as \"backup:data\"".to_owned(),
             Self::Address => "host and port in quotes, such as \"db.example.com:5432\" or \"[::1]:5432\"".to_owned(),
@@ -113,6 +116,7 @@ impl Type {
             Self::Zone => "\"Europe/Berlin\"",
             Self::Program => "\"bin/report\"",
             Self::Variable => "\"OPS_TOKEN\"",
+            Self::Account => "\"postgres\"",
             Self::File => "\"/srv/file\"",
             Self::Job => "\"backup:data\"",
             Self::Address => "\"db.example.com:5432\"",

@@ -8,6 +8,7 @@ use super::checked_node::CheckedNode;
 use crate::config::findings::{Code, Finding};
 use crate::config::source::{Span, Spanned, paths};
 use crate::config::values::Datum;
+use crate::user_database::RunAs;
 use std::path::{Path, PathBuf};
 
 pub struct Decoder<'a> {
@@ -35,6 +36,8 @@ pub enum HostObject {
     Program(String, SearchPath),
     File(PathBuf, &'static str),
     Directory(PathBuf, &'static str),
+    /// A user or a group that opsrun may become.
+    Account(RunAs),
 }
 
 /// Where a program without a `/` is looked up.

@@ -3,7 +3,7 @@
 //! Reports two commands or none, and waits that contradict one another.
 
 use super::checked_node::{CheckedNode, one_of};
-use super::command::{ENVIRONMENT, command};
+use super::command::{ENVIRONMENT, PIPEFAIL, command};
 use super::decoder::Decoder;
 use super::job::{JOB, JobLinks, JobNode, job};
 use super::schedule::JOB_SCHEDULE;
@@ -58,7 +58,8 @@ pub const TARGET: Spec = node("target", Args::One(Type::Name))
                 .example("command \"bin/report\" \"--daily\""),
             node("shell", Args::One(Type::Argument))
                 .doc("a command line for /bin/sh")
-                .example("shell \"bin/list | wc -l\""),
+                .example("shell \"cd run && bin/report > today\"")
+                .with(PIPEFAIL),
             node("timeout", Args::One(Type::Duration))
                 .doc("the time limit for one attempt")
                 .example("timeout \"4m\" kill-after=\"10s\"")
@@ -183,7 +184,7 @@ fn one_command(node: &CheckedNode, decoder: &mut Decoder<'_>) -> Option<Command>
                         "`target` has no `command`",
                         "needs `command` or `shell`",
                     )
-                    .help("add `command \"bin/report\" \"--daily\"`, or `shell \"bin/list | wc -l\"`"),
+                    .help("add `command \"bin/report\" \"--daily\"`, or `shell \"cd run && bin/report > today\"`"),
                 );
             }
             None

@@ -251,6 +251,13 @@ const HOLES: &[(&str, &str, &str)] = &[
         "\"3h\"",
     ),
     ("/target/overlap", "target \"a\" {\ncommand \"x\"\n@\n}", "\"queue\""),
+    ("/target/shell pipefail", "target \"a\" {\nshell \"x\" @\n}", "#true"),
+    ("/check/shell pipefail", "check \"a\" {\nshell \"x\" @\n}", "#true"),
+    (
+        "/channel/shell pipefail",
+        "channel \"a\" {\nshell \"x\" @\n}\nCHECK",
+        "#true",
+    ),
     ("/check/fail-after", "check \"a\" {\ntcp \"x:1\"\n@\n}", "3"),
     ("/check/recover-after", "check \"a\" {\ntcp \"x:1\"\n@\n}", "3"),
     (
@@ -267,6 +274,11 @@ const HOLES: &[(&str, &str, &str)] = &[
         "/schedule/missed max",
         "schedule \"a\" {\ncron \"30 2 * * *\"\nmissed \"all\" @\n}\nCHECK",
         "3",
+    ),
+    (
+        "/channel/unlimited",
+        "channel \"a\" {\ncommand \"x\"\n@\n}\nCHECK",
+        "#true",
     ),
     (
         "/channel/min-severity",

@@ -76,7 +76,7 @@ impl Checker<'_> {
             Type::Percent if digits => self.write(&format!("{given}%")),
             // One of several on its line.
             Type::Argument if given != "#null" => format!("write \"{}\"", given.trim_start_matches('#')),
-            Type::Text | Type::Name | Type::Path | Type::Glob | Type::File | Type::Variable
+            Type::Text | Type::Name | Type::Path | Type::Glob | Type::File | Type::Variable | Type::Account
                 if !given.starts_with('#') =>
             {
                 self.write(given)
@@ -98,7 +98,7 @@ impl Checker<'_> {
         let number = matches!(self.value.data, Data::Integer(_) | Data::Float(_));
         let meant = match self.ty {
             Type::Percent if digits => Some(format!("\"{given}%\"")),
-            Type::Argument | Type::Text | Type::Name | Type::Path | Type::File if number => {
+            Type::Argument | Type::Text | Type::Name | Type::Path | Type::File | Type::Account if number => {
                 Some(format!("\"{given}\""))
             }
             Type::Bool => flag.map(str::to_owned),

@@ -70,6 +70,7 @@ impl Checker<'_> {
             Type::Argument => self.argument(text),
             Type::Program => self.program(text),
             Type::Variable => self.variable(text),
+            Type::Account => self.account(text),
             Type::Header => self.header(text),
             Type::Address => self.address(text),
             Type::Mail => self.mail(text),

@@ -6,6 +6,9 @@ use super::checker::Checker;
 use super::datum::Datum;
 use crate::config::findings::{Finding, excerpt};
 
+/// In bytes.
+const MAX_ACCOUNT_NAME: usize = 256;
+
 impl Checker<'_> {
     pub(super) fn argument(&self, text: &str) -> Result<Datum, Box<Finding>> {
         if text.contains('\0') {
@@ -17,7 +20,9 @@ impl Checker<'_> {
         }
         if text.is_empty() && self.setting == "shell" {
             let finding = self.bad_value("`shell` has no command line".to_owned(), "empty");
-            return Err(finding.help("for example `shell \"bin/list | wc -l\"`").into());
+            return Err(finding
+                .help("for example `shell \"cd run && bin/report > today\"`")
+                .into());
         }
         Ok(Datum::Text(text.to_owned()))
     }
@@ -42,6 +47,41 @@ impl Checker<'_> {
                 .into());
         }
         self.argument(text)
+    }
+
+    /// The name or number of a user or a group: what no such name can hold is refused. Whether it exists, the host says.
+    pub(super) fn account(&self, text: &str) -> Result<Datum, Box<Finding>> {
+        if text.is_empty() {
+            let finding = self.bad_value(format!("`{}` has no name", self.setting), "empty");
+            return Err(finding.help(self.for_example("postgres")).into());
+        }
+        let shown = excerpt(text);
+        if let Some((user, group)) = text.split_once(':')
+            && !user.is_empty()
+            && !group.is_empty()
+            && !group.contains(':')
+        {
+            let finding = self.bad_value(
+                format!("`{shown}` is a user and a group"),
+                "each has a setting of its own",
+            );
+            let help = format!("write `user \"{}\"; group \"{}\"`", excerpt(user), excerpt(group));
+            return Err(finding.help(help).into());
+        }
+        let odd = |c: char| c.is_control() || matches!(c, ':' | '/' | ',');
+        let edges = text.starts_with(['-', '+', '~']) || text.trim() != text;
+        if text.contains(odd) || edges || text.len() > MAX_ACCOUNT_NAME {
+            let finding = self.bad_value(
+                format!("`{shown}` is not the name of a user or a group"),
+                "a name has no `:`, `/` or `,`, and begins with a letter, a digit or `_`",
+            );
+            return Err(finding.help(self.for_example("postgres")).into());
+        }
+        if text.starts_with('$') {
+            let finding = self.bad_value(format!("`{shown}` is not expanded"), "used as it is written");
+            return Err(finding.help("write the name out").into());
+        }
+        Ok(Datum::Text(text.to_owned()))
     }
 
     /// The name of an environment variable.

@@ -197,7 +197,7 @@ impl Store {
             let mut succeeded: Option<Mark> = None;
             for state in OPEN {
                 let newest = newest(db, SUCCESSES, &[last, state], |mark| {
-                    Ok((end_of(db, &mark.run)? != RunEnd::Interrupted).then_some(mark))
+                    Ok((self.end_of(db, &mark.run)? != RunEnd::Interrupted).then_some(mark))
                 })?;
                 succeeded = succeeded.max(newest);
             }
@@ -206,7 +206,7 @@ impl Store {
                 let Some((end, state)) = settled_after(db, &start, last)? else {
                     return Ok(None);
                 };
-                let whole = state != "interrupted" && end_of(db, &start.run)? != RunEnd::Interrupted;
+                let whole = state != "interrupted" && self.end_of(db, &start.run)? != RunEnd::Interrupted;
                 Ok(whole.then(|| (end - start.at).to_std().ok()))
             })?;
             Ok(JobHistory {
@@ -228,7 +228,7 @@ impl Store {
             let since = settled.as_ref().map_or(0, |mark| mark.seq);
             let begun = match start.filter(|start| start.seq > since) {
                 Some(start) => Some(BegunJob {
-                    end: end_of(db, &start.run)?,
+                    end: self.end_of(db, &start.run)?,
                     run: start.run,
                     at: start.at,
                 }),
@@ -271,12 +271,28 @@ impl Store {
             let lines = db.rows(&sql, values, run_line)?;
             let ended = |(mut line, open): (RunSummary, bool)| {
                 if open {
-                    line.end = end_of(db, &line.run)?;
+                    line.end = self.end_of(db, &line.run)?;
                 }
                 Ok(line)
             };
             lines.into_iter().map(ended).collect()
         })
+    }
+
+    /// How a run ended, if it did. Whether its process is there is asked before what the process wrote is looked at
+    /// again: it may end by itself between one look and the next.
+    fn end_of(&self, db: &Connection, run: &str) -> rusqlite::Result<RunEnd> {
+        let mut statement = db.prepare_cached(&format!("SELECT {RUN_COLUMNS} FROM runs WHERE run = ?1"))?;
+        let mut look = || statement.query_row([run], |row| Ok((run_line(row)?, row.get::<_, String>(5)?)));
+        let ((line, open), process) = look()?;
+        if !open {
+            return Ok(line.end);
+        }
+        if alive::is_running(db, self.state_dir(), run, &process)? {
+            return Ok(RunEnd::Running);
+        }
+        let ((line, _), _) = look()?;
+        Ok(line.end)
     }
 
     fn event(&self, (seq, at, json): EventRow) -> Result<StoredEvent, StoreError> {
@@ -287,22 +303,6 @@ impl Store {
         })?;
         Ok(StoredEvent { seq, at, event })
     }
-}
-
-/// How a run ended, if it did. Whether its process is there is asked before what the process wrote is looked at
-/// again: it may end by itself between one look and the next.
-fn end_of(db: &Connection, run: &str) -> rusqlite::Result<RunEnd> {
-    let mut statement = db.prepare_cached(&format!("SELECT {RUN_COLUMNS} FROM runs WHERE run = ?1"))?;
-    let mut look = || statement.query_row([run], |row| Ok((run_line(row)?, row.get::<_, String>(5)?)));
-    let ((line, open), process) = look()?;
-    if !open {
-        return Ok(line.end);
-    }
-    if alive::is_alive(&process) {
-        return Ok(RunEnd::Running);
-    }
-    let ((line, _), _) = look()?;
-    Ok(line.end)
 }
 
 /// When, and in which state, `step` was settled after `start` in its run.

@@ -483,7 +483,7 @@ fn how_all_jobs_of_a_large_run_stand_takes_no_longer_for_each() {
         let db = world.store.connection();
         db.execute_batch("BEGIN").unwrap();
         for (run, exit) in runs {
-            let process = crate::store::alive::token();
+            let process = world.store.own_process(&db);
             db.execute(
                 "INSERT INTO runs VALUES (?1, 'opsrun apply', ?2, ?3, NULL, ?4, NULL)",
                 params![run, at, process, exit],

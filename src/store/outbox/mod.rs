@@ -10,7 +10,7 @@
 pub mod claim;
 pub mod write;
 
-pub use claim::{ClaimRequest, ClaimedMessage, OutboxClaim, Settlement};
+pub use claim::{ClaimRequest, ClaimedMessage, OutboxClaim, Relay, Settlement};
 pub use write::{AlertWriter, Ledger};
 
 use super::columns::{Stamp, from_word};
@@ -207,18 +207,20 @@ impl Store {
     }
 
     /// Makes messages that were given up pending again, due now and without attempts. Without `ids` all of them, except
-    /// where later news of the key was delivered over the channel. Messages that still wait are due now.
+    /// where later news of the key was delivered over the channel. Messages that still wait are due now. Recipients that
+    /// have the message do not get it again; those that refused it are asked again.
     pub fn replay(&self, ids: Option<&[String]>, now: DateTime<Utc>) -> Result<Replayed, StoreError> {
         let at = Stamp(now);
         self.write(|db| {
             let mut done = Replayed::default();
             let mut back = db.prepare_cached(
                 "UPDATE outbox SET state = 'pending', due_at = ?2, attempts = 0, first_attempt_at = NULL,
-                 settled_at = NULL, waited = 0 WHERE id = ?1 AND state = 'dead'",
+                 settled_at = NULL, waited = 0, lifted = 0, pause_until = NULL,
+                 recipients = json_remove(recipients, '$.refused') WHERE id = ?1 AND state = 'dead'",
             )?;
             if let Some(ids) = ids {
                 for id in ids {
-                    let sql = "UPDATE outbox SET due_at = ?2 WHERE id = ?1 AND state = 'pending'";
+                    let sql = "UPDATE outbox SET due_at = ?2, pause_until = NULL WHERE id = ?1 AND state = 'pending'";
                     let waits = db.execute(sql, params![id, at])?;
                     if waits + back.execute(params![id, at])? > 0 {
                         done.again.push(id.clone());
@@ -237,7 +239,10 @@ impl Store {
                     done.again.push(id);
                 }
             }
-            db.execute("UPDATE outbox SET due_at = ?1 WHERE state = 'pending'", [&at])?;
+            db.execute(
+                "UPDATE outbox SET due_at = ?1, pause_until = NULL WHERE state = 'pending'",
+                [&at],
+            )?;
             Ok(done)
         })
     }

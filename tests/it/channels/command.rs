@@ -18,6 +18,7 @@ fn shell(line: &str, cwd: &Path) -> Channel {
         program: Program::Shell(line.to_owned()),
         cwd: cwd.to_owned(),
         env: Vec::new(),
+        run_as: None,
     }))
 }
 
@@ -97,6 +98,7 @@ fn one_that_cannot_be_started_is_tried_again() {
         program: Program::Argv(vec!["/no/such/program".to_owned()]),
         cwd: "/".into(),
         env: Vec::new(),
+        run_as: None,
     });
     retry(&deliver(&nowhere, &message()), "the program does not exist");
 }
@@ -109,6 +111,7 @@ fn secrets_reach_the_command_and_nobody_else() {
             program: Program::Shell(line.to_owned()),
             cwd: dir.path().to_owned(),
             env: vec![("TOKEN".to_owned(), value)],
+            run_as: None,
         }))
     };
     let line = "printf %s \"$TOKEN\" > got; echo \"it is $TOKEN\"; printf %s \"$TOKEN\" | base64";
@@ -139,6 +142,6 @@ fn a_stop_ends_it() {
         timeout: LONG,
         ..shell("exec sleep 1000", Path::new("/"))
     };
-    let told = super::block_on(async { tokio::time::timeout(BOUND, sender.deliver(&channel, &message())).await });
+    let told = super::block_on(async { tokio::time::timeout(BOUND, sender.deliver(&channel, &message(), &[])).await });
     retry(&told.unwrap(), "opsrun was stopped");
 }

@@ -99,6 +99,7 @@ fn every_probe_is_reached() {
             program: Program::Shell("echo 7 waiting; exit 2".to_owned()),
             cwd: "/".into(),
             env: Vec::new(),
+            run_as: None,
         },
     };
     expect(&asked(&check(command)), State::Critical, "7 waiting");

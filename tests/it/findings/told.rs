@@ -46,7 +46,6 @@ const SAID: &[(&str, &[&str])] = &[
             "from \"x\"",
             "crit 5",
             "env-file \".env\"",
-            "user \"www\"",
             "comment \"why\"",
             "timeout 30",
             "retry max=3 warn=\"5s\"",

@@ -17,6 +17,7 @@ fn argv(words: &[&str]) -> Command {
         program: Program::Argv(words.iter().map(|word| (*word).to_owned()).collect()),
         cwd: "/srv/app".into(),
         env: Vec::new(),
+        run_as: None,
     }
 }
 
@@ -178,6 +179,7 @@ pub fn targets() -> Vec<Target> {
         program: Program::Shell("flush --all | tee \"log\\n\"".to_owned()),
         cwd: "/srv/app".into(),
         env: Vec::new(),
+        run_as: None,
     };
     vec![pipeline, target("flush", line)]
 }

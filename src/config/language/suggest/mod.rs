@@ -7,6 +7,4 @@ mod nearest;
 mod synonyms;
 
 pub(in crate::config) use nearest::{certain, nearest};
-pub(in crate::config) use synonyms::{
-    advice, fixable_name, line_beside, may_mean, near_name, synonym_among, where_allowed,
-};
+pub(in crate::config) use synonyms::{advice, fixable_name, may_mean, near_name, synonym_among, where_allowed};

@@ -19,6 +19,8 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("command shell", "cmd exec run script args program entrypoint"),
     ("cwd", "workdir working-directory working-dir chdir dir pwd"),
     ("env", "environment variables vars"),
+    ("user", "run-as runas username uid sudo become-user"),
+    ("group", "gid groupname"),
     (
         "needs",
         "depends-on after requires require dependencies depends need before",
@@ -54,7 +56,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("timezone", "tz time-zone"),
     ("exclude", "ignore skip-files"),
     ("max-delete", "budget limit max-deletes"),
-    ("class", "group rule"),
+    ("class", "rule"),
     ("max files", "times count"),
     ("wait", "delay sleep backoff"),
     ("name", "title project"),
@@ -91,8 +93,8 @@ const UNSUPPORTED: &[(&str, &str, &str)] = &[
     ),
     (
         "user group run-as",
-        "target check ops backup retention file",
-        "changing the user is not supported: start opsrun as that user, or write `command \"sudo\" \"-u\" \"NAME\" …`",
+        "ops backup retention file",
+        "only commands can run as another user: `target \"…\" { command \"…\"; user \"postgres\"; }`",
     ),
     (
         "compress compression",
@@ -154,7 +156,7 @@ const UNSUPPORTED: &[(&str, &str, &str)] = &[
 ];
 
 /// Decide which files are deleted and what is run. A typing error may mean another of them, so they are never fixed.
-const NEVER_FIXED: [&str; 4] = ["include", "exclude", "command", "shell"];
+const NEVER_FIXED: [&str; 6] = ["include", "exclude", "command", "shell", "user", "group"];
 
 /// The form in which words are compared: `depends_on` is `depends-on`, `workingDirectory` is `working-directory`.
 fn normal(word: &str) -> String {
@@ -268,16 +270,6 @@ pub fn fixable_name<'a>(given: &str, names: impl Iterator<Item = &'a str> + Clon
     let other = normal(given) != normal(sure);
     let refused = NEVER_FIXED.contains(&sure) || other && is_known(given);
     (!refused).then_some(sure)
-}
-
-/// A setting that is written beside nodes of this name, on a line of its own.
-pub fn line_beside(word: &str, node: &str) -> Option<&'static Spec> {
-    ROOT.all_children()
-        .filter(|top| top.child(node).is_some_and(|child| child.child(word).is_none()))
-        .find_map(|top| {
-            top.child(word)
-                .filter(|line| line.absent.is_none() && line.name != node)
-        })
 }
 
 /// Where the language has this name, for a word that is written elsewhere.

@@ -3,7 +3,7 @@
 use crate::config::language::spec::{Args, node};
 use crate::config::language::types::Type;
 use crate::config::nodes::checked_node::CheckedNode;
-use crate::config::nodes::command::{ENVIRONMENT, command};
+use crate::config::nodes::command::{ENVIRONMENT, PIPEFAIL, command};
 use crate::config::nodes::decoder::Decoder;
 use crate::config::nodes::exactly_one::KindRow;
 use crate::model::channel::ChannelKind;
@@ -19,7 +19,8 @@ pub const COMMAND: KindRow<ChannelKind> = KindRow {
 pub const SHELL: KindRow<ChannelKind> = KindRow {
     spec: node("shell", Args::One(Type::Argument))
         .doc("the same for a command line for /bin/sh")
-        .example("shell \"bin/page | logger\"")
+        .example("shell \"bin/page --quiet 2>> page.log\"")
+        .with(PIPEFAIL)
         .block(&[ENVIRONMENT]),
     decode,
 };

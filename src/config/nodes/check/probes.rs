@@ -7,7 +7,7 @@ use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::spec::{Args, node, prop, required_prop};
 use crate::config::language::types::Type;
 use crate::config::nodes::checked_node::{CheckedNode, EachOnce};
-use crate::config::nodes::command::{ENVIRONMENT, command};
+use crate::config::nodes::command::{ENVIRONMENT, PIPEFAIL, command};
 use crate::config::nodes::decoder::Decoder;
 use crate::config::nodes::exactly_one::KindRow;
 use crate::config::nodes::text_or_secret::{CA_FILE, FROM_COMMAND, HEADER, SOURCES, headers, value};
@@ -163,6 +163,7 @@ const SHELL: KindRow<Probe> = KindRow {
     spec: node("shell", Args::One(Type::Argument))
         .doc("the same for a command line for /bin/sh")
         .example("shell \"test -s run/state\"")
+        .with(PIPEFAIL)
         .block(&[ENVIRONMENT]),
     decode: run,
 };

@@ -36,7 +36,8 @@ impl NodeReader {
             if let Data::Text(text) = &arg.data
                 && arg.bare
                 && (!own.is_empty() || matches!(spec.args, Args::None | Args::Flag | Args::Maybe(_)))
-                && let Some(other) = parent.child(text).or_else(|| spec.child(text))
+                && let name = text.strip_suffix(':').unwrap_or(text)
+                && let Some(other) = parent.child(name).or_else(|| spec.child(name))
             {
                 let finding = Finding::new(
                     Code::SurplusArgument,
@@ -47,7 +48,16 @@ impl NodeReader {
                 .also(node.name_span, "starts here")
                 .help(format!("put a `;` or a line break before `{0}`", other.name));
                 let after = last_before(node, arg);
-                let sibling = parent.name != "file" && parent.child(text).is_some();
+                // What a program is called with is not changed.
+                let command = matches!(spec.args, Args::Then(Type::Program, _));
+                let finding = if command {
+                    let help =
+                        "put a `;` or a line break before it; or quotes around it, for an argument of the program";
+                    finding.help(help)
+                } else {
+                    finding
+                };
+                let sibling = parent.name != "file" && parent.child(name).is_some() && !command;
                 self.findings.push(if sibling {
                     finding.fixes(
                         format!("put a `;` before `{}`", other.name),

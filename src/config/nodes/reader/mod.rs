@@ -161,7 +161,7 @@ impl NodeReader {
         // A missing property may have been written in a block that the node does not take.
         let block = node.children.as_deref().unwrap_or_default();
         checked.damaged |= spec.children.is_empty() && block.iter().any(|child| spec.prop(&child.name).is_some());
-        self.props(node, spec, &mut checked);
+        self.props(node, spec, parent, &mut checked);
         self.children(node, spec, &mut checked);
         checked
     }

@@ -5,25 +5,39 @@
 use super::NodeReader;
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::language::spec::{Args, Spec};
-use crate::config::language::suggest::{advice, fixable_name, line_beside, near_name};
+use crate::config::language::suggest::{advice, fixable_name, near_name};
 use crate::config::language::types::Type;
 use crate::config::nodes::checked_node::{CheckedNode, given_twice};
 use crate::config::nodes::job::ABSENT_PROPS;
 use crate::config::source::Spanned;
 use crate::config::syntax::kdl_string;
 use crate::config::syntax::tree::{Data, SyntaxNode, SyntaxProperty};
+use crate::config::values::is_variable;
 
 impl NodeReader {
-    pub(super) fn props(&mut self, node: &SyntaxNode, spec: &'static Spec, checked: &mut CheckedNode) {
+    pub(super) fn props(
+        &mut self,
+        node: &SyntaxNode,
+        spec: &'static Spec,
+        parent: &'static Spec,
+        checked: &mut CheckedNode,
+    ) {
         let mut seen: Vec<&SyntaxProperty> = Vec::new();
-        let arguments = self.arguments_with_sign(node, spec);
+        let command = matches!(spec.args, Args::Then(Type::Program, _));
+        if command {
+            self.options_with_sign(node);
+        }
         for prop in &node.props {
-            if arguments && is_argument(prop, spec) {
+            if command && is_option(prop) {
                 checked.damaged = true;
                 continue;
             }
             let Some(row) = spec.prop(&prop.key) else {
-                self.unknown_prop(prop, node, spec);
+                if command && !is_setting(&prop.key, spec, parent) {
+                    self.neither(prop, spec);
+                } else {
+                    self.unknown_prop(prop, node, spec, parent);
+                }
                 checked.damaged = true;
                 continue;
             };
@@ -58,14 +72,12 @@ impl NodeReader {
         }
     }
 
-    /// `command rsync --delete=yes`: arguments that KDL reads as properties, reported together.
-    fn arguments_with_sign(&mut self, node: &SyntaxNode, spec: &'static Spec) -> bool {
-        if !matches!(spec.args, Args::Then(Type::Program, _)) {
-            return false;
-        }
-        let all: Vec<&SyntaxProperty> = node.props.iter().filter(|prop| is_argument(prop, spec)).collect();
+    /// `command rsync --delete=yes`: options that KDL reads as properties, reported together. Nothing else is surely an
+    /// argument: `user="app"` after a program is a setting in the wrong place.
+    fn options_with_sign(&mut self, node: &SyntaxNode) {
+        let all: Vec<&SyntaxProperty> = node.props.iter().filter(|prop| is_option(prop)).collect();
         let Some(first) = all.first() else {
-            return false;
+            return;
         };
         let written: Option<Vec<String>> = all
             .iter()
@@ -92,10 +104,36 @@ impl NodeReader {
             }
             None => finding.help(format!("write \"{}=…\"", excerpt(&first.key))),
         });
-        true
     }
 
-    fn unknown_prop(&mut self, prop: &SyntaxProperty, node: &SyntaxNode, spec: &'static Spec) {
+    /// `command dd if=/dev/zero`: an argument or a setting, which only its author knows. Not fixed.
+    fn neither(&mut self, prop: &SyntaxProperty, spec: &'static Spec) {
+        let key = excerpt(&prop.key);
+        let value = match &prop.value.data {
+            Data::Text(text) => text.as_str(),
+            _ => prop.value.typed.as_str(),
+        };
+        let argument = excerpt(&kdl_string(&format!("{}={value}", prop.key)));
+        let finding = Finding::new(
+            Code::UnknownProperty,
+            prop.key_span.to(prop.value.span),
+            format!("`{}` has no setting `{key}`", spec.name),
+            "read as a property, not passed to the program",
+        );
+        let variable = prop.key.starts_with(|c: char| c.is_ascii_uppercase()) && is_variable(&prop.key);
+        self.findings.push(if variable {
+            let given = excerpt(&kdl_string(value));
+            finding.help(format!(
+                "for a variable write `env \"{key}\" {given}`; an argument of the program is in quotes: {argument}"
+            ))
+        } else {
+            finding.help(format!(
+                "an argument of the program is in quotes: {argument}; a setting of opsrun is a node of its own"
+            ))
+        });
+    }
+
+    fn unknown_prop(&mut self, prop: &SyntaxProperty, node: &SyntaxNode, spec: &'static Spec, parent: &'static Spec) {
         let key = excerpt(&prop.key);
         if let Some((_, name, instead)) = ABSENT_PROPS.iter().find(|(n, p, _)| *n == spec.name && *p == prop.key) {
             self.findings.push(
@@ -127,7 +165,7 @@ impl NodeReader {
                 "write name and value separately: `{} \"{key}\" \"…\"`, or `{0} \"{key}\" from-env=\"…\"` for a secret",
                 spec.name
             ))
-        } else if let Some(line) = line_beside(&prop.key, spec.name) {
+        } else if let Some(line) = line_beside(&prop.key, spec, parent) {
             finding.help(format!(
                 "`{0}` is a node of its own, beside `{1}`: write `{0} {given}`",
                 line.name, spec.name
@@ -156,6 +194,13 @@ impl NodeReader {
             }
         } else if let Some(near) = near_name(&prop.key, children.iter().copied()) {
             finding.help(format!("did you mean the child node `{near}`?"))
+        } else if let Some(near) = near_name(&prop.key, beside(parent).map(|line| line.name)) {
+            finding.help(format!(
+                "did you mean the node `{near}`, beside `{}`? Write `{near} {given}`",
+                spec.name
+            ))
+        } else if let Some(help) = advice(&prop.key, parent, &[]).filter(|_| parent.name != "file") {
+            finding.help(help.replace("{given}", &given))
         } else if known.is_empty() {
             finding.help(format!("for example `{}`", spec.example))
         } else {
@@ -165,12 +210,32 @@ impl NodeReader {
     }
 }
 
-/// An argument of a program, not one of its settings.
-fn is_argument(prop: &SyntaxProperty, spec: &Spec) -> bool {
-    spec.prop(&prop.key).is_none()
-        && spec.child(&prop.key).is_none()
-        && line_beside(&prop.key, spec.name).is_none()
-        && ABSENT_PROPS
+/// An option of a program, surely not a setting.
+fn is_option(prop: &SyntaxProperty) -> bool {
+    prop.key.starts_with('-')
+}
+
+/// The settings of the block around a node; none at the top of a file.
+fn beside(parent: &'static Spec) -> impl Iterator<Item = &'static Spec> + Clone {
+    let settings = parent.children.iter().flat_map(|group| group.iter());
+    settings.filter(|line| line.absent.is_none() && parent.name != "file")
+}
+
+/// A setting that is written beside a node, on a line of its own.
+fn line_beside(key: &str, spec: &'static Spec, parent: &'static Spec) -> Option<&'static Spec> {
+    beside(parent).find(|line| line.name == key && line.name != spec.name && spec.child(key).is_none())
+}
+
+/// What is a setting in this node or beside it, would be one but for a typing error, or is one of another tool.
+fn is_setting(key: &str, spec: &'static Spec, parent: &'static Spec) -> bool {
+    let own = spec.all_children().map(|child| child.name).collect::<Vec<_>>();
+    let own = own.into_iter().chain(spec.props.iter().map(|prop| prop.name));
+    let names: Vec<&str> = own.chain(beside(parent).map(|line| line.name)).collect();
+    names.contains(&key)
+        || ABSENT_PROPS
             .iter()
-            .all(|(node, name, _)| *node != spec.name || *name != prop.key)
+            .any(|(node, name, _)| *node == spec.name && *name == key)
+        || near_name(key, names.iter().copied()).is_some()
+        || advice(key, spec, &[]).is_some()
+        || parent.name != "file" && advice(key, parent, &[]).is_some()
 }

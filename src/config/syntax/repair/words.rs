@@ -33,7 +33,7 @@ impl Repairer<'_> {
         } else if matches!(word, "true" | "false" | "null" | "inf" | "-inf" | "nan") && statement.words > 0 {
             self.bare_keyword(token, key);
         } else if word.starts_with('#') {
-            self.unknown_keyword(token);
+            self.unknown_keyword(token, key);
         } else if starts_like_number(word) {
             self.number(token);
         } else if needs_quotes(word) {
@@ -84,9 +84,22 @@ impl Repairer<'_> {
     }
 
     /// `#yes`; what is not like a keyword was taken for a comment.
-    fn unknown_keyword(&mut self, token: Token) {
+    fn unknown_keyword(&mut self, token: Token, key: &str) {
         let word = self.text_of(token);
         if is_keyword(word) {
+            return;
+        }
+        // Among the arguments of a program it is a text.
+        if takes_keyword(key, Keyword::Flag) == Some(false) {
+            let quoted = kdl_string(word);
+            self.syntax_error(
+                token,
+                format!("`{}` needs quotes", excerpt(word)),
+                "not a keyword of KDL",
+            );
+            self.help(format!("write {}", excerpt(&quoted)));
+            self.fix(&[(token.start, token.end, &quoted)]);
+            self.placeholder(token);
             return;
         }
         let meant = match word.trim_start_matches('#').to_ascii_lowercase().as_str() {

@@ -6,7 +6,7 @@
 
 use crate::exec::action::child;
 use crate::exec::action::outcome;
-use crate::model::{Command, Program};
+use crate::model::Command;
 use crate::process::{self, Captured, CompletedProcess, Ending, Streams};
 use crate::run::{Outcome, State};
 use crate::secret::{ChildLimits, Vault};
@@ -25,7 +25,7 @@ pub async fn probe(command: &Command, timeout: Duration, kill_after: Duration, v
         Ok(spawn) => spawn,
         Err(error) => return child::without_secret(&error, State::Unknown, stop),
     };
-    let shell = matches!(command.program, Program::Shell(_));
+    let shell = command.program.is_shell();
     match process::run(&spawn, vault, stop).await {
         Ok(done) => answer(&done, shell, stop),
         Err(error) => outcome(State::Unknown, vault.redact(&error.to_string())).with_help(error.help()),
@@ -85,7 +85,7 @@ fn answer_lines(stdout: &Captured) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{SecretSource, Value};
+    use crate::model::{Program, SecretSource, Value};
     use std::path::PathBuf;
 
     fn shell(line: &str) -> Command {
@@ -93,6 +93,7 @@ mod tests {
             program: Program::Shell(line.to_owned()),
             cwd: PathBuf::from("/"),
             env: Vec::new(),
+            run_as: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::exec::action::StepAbort;
-use crate::model::{Command, JobName, JobSettings, Retry, SecretSource, StepKind, Value};
+use crate::model::{Command, JobName, JobSettings, Program, Retry, SecretSource, StepKind, Value};
 use crate::run::{JobHistory, RecordError};
 use base64::Engine as _;
 use std::path::{Path, PathBuf};
@@ -63,6 +63,7 @@ fn target(line: &str, cwd: &Path) -> Target {
             program: Program::Shell(line.to_owned()),
             cwd: cwd.to_owned(),
             env: Vec::new(),
+            run_as: None,
         },
         timeout: None,
         kill_after: Duration::from_secs(60),
@@ -88,15 +89,25 @@ fn run_with(target: &Target, stop: &Stop, heard: &(dyn Fn(&Event) -> bool + Sync
         kept: Mutex::default(),
         heard,
     };
+    let state = tempfile::tempdir().unwrap();
+    let children = Children::of(state.path(), "01JD").unwrap();
     let attempts = Attempts {
         target,
         step: &StepName::new(StepKind::Target, "pipeline"),
         vault: &Vault::default(),
         stop,
         recorder: &events,
+        children: &children,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = runtime.unwrap().block_on(attempts.run());
+    assert!(
+        crate::tree::handle::Dir::open(&state.path().join("children"))
+            .unwrap()
+            .names()
+            .unwrap()
+            .is_empty()
+    );
     let recorded = events.kept.into_inner().unwrap().into_iter().map(|event| match event {
         Event::Attempted {
             step,
