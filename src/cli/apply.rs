@@ -14,6 +14,7 @@ use crate::alert::channel::ChannelSender;
 use crate::alert::outbox::{AFTER_A_RUN, AFTER_A_SIGNAL, send_during};
 use crate::daemon::run_due::{DueObserver, run_due};
 use crate::daemon::runs::{RunFailure, RunOptions};
+use crate::launch::prune::prune_after_run;
 use crate::launch::{self, Apply, Awaited};
 use crate::model::Model;
 use crate::plan::Plan;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let model = Arc::new(file::model_to_write(&args.run.file.path()?, &args.run.state, terminal)?);
+    let model = Arc::new(file::model_to_run(&args.run.file.path()?, &args.run.state, terminal)?);
     let stop = exit::stop()?;
     let bars = ProgressBars::new(terminal.progress());
     let mut unasked = None;
@@ -93,6 +94,9 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
         done.map_err(Failure::from)
     })?;
     send_alerts(&model, &sender, &stop, terminal);
+    if !stop.asked() {
+        prune_after_run(&model);
+    }
     if let Some(failure) = unasked.filter(|_| exit == 0) {
         return Err(failure);
     }

@@ -17,6 +17,7 @@ use crate::daemon::systemd::ServiceManager;
 use crate::daemon::tick::Tick;
 use crate::daemon::timetable::Timetable;
 use crate::error_chain::error_chain;
+use crate::launch::prune::prune_step;
 use crate::launch::served::{self, ServerMark};
 use crate::launch::{LaunchError, job_ends, mark_interrupted};
 use crate::model::Model;
@@ -44,6 +45,10 @@ const LAST_RETRY: Duration = Duration::from_secs(30);
 const MAX_TICKS: u32 = 5;
 /// How often alerts that depend on time only are written: repetitions, and states that settled.
 const ALERT_INTERVAL: Duration = Duration::from_secs(10);
+/// How often it is looked for history that is too old.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
+/// How soon the next step follows while there is more to remove, at least. It takes a tenth of the time at most.
+const PRUNE_PAUSE: Duration = Duration::from_secs(1);
 /// A smaller difference is not reported.
 const MIN_BEHIND: Duration = Duration::from_secs(2);
 /// How long after it was set back a clock counts as right again.
@@ -86,6 +91,9 @@ pub fn serve(
         stands_until: None,
         wake: None,
         marks: [None, None],
+        pruned: None,
+        prune_pause: PRUNE_INTERVAL,
+        shortened: true,
     };
     daemon.serve()
 }
@@ -127,6 +135,11 @@ struct Daemon<'a> {
     wake: Option<DateTime<Utc>>,
     /// What shows other commands which state this process serves the file with.
     marks: [Option<ServerMark>; 2],
+    /// When old history was last removed, and the pause after that.
+    pruned: Option<Stopwatch>,
+    prune_pause: Duration,
+    /// The file is as short as its content.
+    shortened: bool,
 }
 
 impl Daemon<'_> {
@@ -146,6 +159,7 @@ impl Daemon<'_> {
             self.handle_messages();
             self.tick()?;
             self.alerts();
+            self.prune();
             self.manager.alive();
             self.status();
             self.signals.wait(self.pause(changing));
@@ -168,7 +182,8 @@ impl Daemon<'_> {
         } else if let Some(wake) = self.wake {
             pause = pause.min((wake - now()).to_std().unwrap_or_default());
         }
-        pause
+        let until_pruning = |pruned: Stopwatch| self.prune_pause.saturating_sub(pruned.elapsed());
+        pause.min(self.pruned.map_or(MAX_SLEEP, until_pruning).max(RECHECK))
     }
 
     /// Reports what the runs did.
@@ -393,6 +408,29 @@ impl Daemon<'_> {
                 Err(error) => self.notify(&Notice::Alerts(&format!("alerts cannot be sent: {error}"))),
             }
         }
+    }
+
+    /// Removes a little of the history that is too old.
+    fn prune(&mut self) {
+        let Some(store) = &self.store else { return };
+        if self.pruned.is_some_and(|pruned| pruned.elapsed() < self.prune_pause) {
+            return;
+        }
+        let since = Stopwatch::set();
+        // While another process writes, or the disk is full, nothing goes; that is reported elsewhere.
+        let more = prune_step(&self.model, store).unwrap_or(false);
+        if more {
+            self.shortened = false;
+        } else if !self.shortened {
+            self.shortened = store.shorten().unwrap_or(false);
+        }
+        self.prune_pause = match (more, self.shortened) {
+            (true, _) => PRUNE_PAUSE.max(since.elapsed() * 10),
+            // Another process reads.
+            (false, false) => MAX_SLEEP,
+            (false, true) => PRUNE_INTERVAL,
+        };
+        self.pruned = Some(Stopwatch::set());
     }
 
     /// Starts nothing more, asks every run to stop, and waits until their events are written.

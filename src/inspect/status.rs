@@ -8,9 +8,10 @@ use crate::daemon::timetable::Timetable;
 use crate::inspect::outlook::{JobOutlook, JobPast, outlook};
 use crate::inspect::waiting::waiting;
 use crate::launch::LaunchError;
+use crate::liveness::children;
 use crate::model::{JobName, Model, StepName};
 use crate::plan::RunRequest;
-use crate::report::schedule::status::{FORMAT, JobDocument, LastDocument, StatusDocument};
+use crate::report::schedule::status::{FORMAT, JobDocument, LastDocument, LeftRunning, StatusDocument};
 use crate::run::{Outcome, State};
 use crate::store::outbox::Undelivered;
 use crate::store::{JobStatus, RunEnd, Store};
@@ -27,6 +28,7 @@ pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) 
     let agenda = store.agenda()?;
     let open = store.open_runs()?;
     let paused: HashSet<JobName> = RunRequest::default().paused(model).into_iter().collect();
+    let orphans = children::orphans(&model.ops.state_dir);
     let mut jobs = Vec::new();
     for job in model.jobs().map(|job| job.name()) {
         let standing = store.job_status(&job)?;
@@ -43,8 +45,12 @@ pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) 
             }
             None => JobOutlook::default(),
         };
-        let document = document(paused.contains(&job), job.to_string(), standing, outlook);
-        jobs.push(JobDocument { waiting, ..document });
+        let left_running = LeftRunning::of(&job, &orphans);
+        jobs.push(JobDocument {
+            waiting,
+            left_running,
+            ..document(paused.contains(&job), job.to_string(), standing, outlook)
+        });
     }
     jobs.sort_by_key(rank);
     Ok(StatusDocument {
@@ -102,6 +108,7 @@ fn document(paused: bool, job: String, standing: JobStatus, outlook: JobOutlook)
         back_off: outlook.back_off,
         overdue_since: outlook.overdue_since.map(MillisUtc),
         handled_until: outlook.handled_until.map(MillisUtc),
+        left_running: Vec::new(),
         last,
     }
 }

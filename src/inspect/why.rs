@@ -8,12 +8,14 @@ use crate::inspect::status::worst_outcome;
 use crate::inspect::waiting::waiting;
 use crate::launch::LaunchError;
 use crate::launch::history::known;
+use crate::liveness::children;
 use crate::model::{Job, JobKind, JobName, Model, StepName};
 use crate::plan::RunRequest;
+use crate::report::schedule::status::LeftRunning;
 use crate::report::schedule::why::{Because, FORMAT, JobRun, JobSchedule, RootCause, Silencer, WhyDocument};
 use crate::run::{Event, Outcome, State};
 use crate::store::schedules::FiringVerdict;
-use crate::store::{RunEnd, RunSummary, Store};
+use crate::store::{RunEnd, RunFilter, RunSummary, Store};
 use crate::units::millis;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
@@ -35,7 +37,13 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         tick.sort_by_key(|past| std::cmp::Reverse(past.decision.last));
     }
     let runs = store
-        .runs(Some(job), limit)?
+        .runs(
+            RunFilter {
+                job: Some(job),
+                outcome: None,
+            },
+            limit,
+        )?
         .into_iter()
         .map(|run| job_run(&store, job, run));
     let runs = runs.collect::<Result<_, _>>()?;
@@ -75,6 +83,7 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         waiting_since: agenda.queue.get(job).map(|queued| queued.instant),
         waiting,
         running: standing.begun.filter(|begun| begun.end == RunEnd::Running),
+        left_running: LeftRunning::of(job, &children::orphans(&model.ops.state_dir)),
         silenced_by: silencer(model, job, &store)?,
         decisions: past,
         runs,
@@ -92,6 +101,7 @@ fn because(why: &WhyDocument) -> Because {
         .is_some_and(|newest| newest.decision.verdict != FiringVerdict::Ran && begun.is_none_or(|at| at <= newest.at));
     match () {
         () if why.running.is_some() => Because::Running,
+        () if !why.left_running.is_empty() => Because::LeftRunning,
         () if why.waiting.is_some() => Because::Waiting,
         () if why.paused.is_some() => Because::Paused,
         () if why.back_off.is_some() => Because::BackedOff,

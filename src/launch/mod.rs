@@ -6,7 +6,7 @@
 //! - `resurvey`: surveying a backup again during a run · [`job_ends`]: locks and back-offs at the end of a job
 //! - `left_running`: waiting for what an opsrun that was killed left, or ending it
 //! - [`copies`]: the copies in destinations, and verifying them · [`restore`]: restoring files
-//! - `own_writer`: who makes copies here · [`history`]: past runs · [`crontab()`]: the user's crontab
+//! - [`mod@prune`]: history that is too old · `own_writer`: who makes copies here · [`history`]: past runs · [`crontab()`]: the user's crontab
 //!
 //! Invariant: an event is in the store before it goes anywhere else.
 
@@ -18,6 +18,7 @@ pub mod job_ends;
 mod left_running;
 mod locks;
 mod own_writer;
+pub mod prune;
 pub mod restore;
 mod resurvey;
 pub mod served;
@@ -131,6 +132,7 @@ pub fn apply(
         })?;
     }
     ended.iter().try_for_each(|event| journal.record(event))?;
+    prune::forget_missing_copies(model, &jobs, &world, &store)?;
     let (facts, mut stuck) = repair(model, &jobs, &world, &store, &how.stop, &mut journal)?;
     let plan = plan::build(model, request, &facts)?;
     let status = if how.stop.asked() || !confirm(&plan) {

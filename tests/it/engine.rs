@@ -151,6 +151,7 @@ fn model(targets: Vec<Target>) -> Model {
             state_dir: PathBuf::from("/state"),
             state_given: true,
             concurrency: None,
+            history: opsrun::model::Keep::Forever,
             files: Vec::new(),
             digest: String::new(),
         },

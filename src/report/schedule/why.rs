@@ -2,7 +2,8 @@
 //!
 //! Invariant: the first line is the answer; the other lines are the facts behind it.
 
-use crate::report::schedule::status::{BackOffRow, CHECK_CLOCK, WaitRow};
+use crate::liveness::children::processes;
+use crate::report::schedule::status::{BackOffRow, CHECK_CLOCK, LeftRunning, WaitRow};
 use crate::report::shared::advice::advice;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::Left;
@@ -53,6 +54,8 @@ pub struct WhyDocument {
     pub waiting: Option<WaitRow>,
     /// The run in which it is running.
     pub running: Option<BegunJob>,
+    /// What runs that were killed left at work; empty for most jobs.
+    pub left_running: Vec<LeftRunning>,
     /// The check that silences its alerts while it is bad; null if there is none.
     pub silenced_by: Option<Silencer>,
     /// Decisions about it, newest first.
@@ -74,6 +77,8 @@ pub enum Because {
     Paused,
     /// It failed repeatedly and is in back-off.
     BackedOff,
+    /// A run that was killed left it at work.
+    LeftRunning,
     /// It is queued until its previous run ends.
     Queued,
     /// Its schedule stands still: the clock is before what was handled.
@@ -210,6 +215,13 @@ fn answer(why: &WhyDocument, zone: &Zone) -> String {
         Because::Waiting => why.waiting.as_ref().map(|waiting| {
             let (since, run) = (local(waiting.since), &waiting.run);
             format!("waits since {since} for {}, in run {run}", one_line(&waiting.awaited))
+        }),
+        Because::LeftRunning => why.left_running.first().map(|left| {
+            let (run, since) = (one_line(&left.run), local(left.since.0));
+            let (processes, group) = (processes(&left.pids), left.process_group);
+            format!(
+                "is still at work since {since}: run {run} left {processes}; if it hangs, end it: `kill -- -{group}`"
+            )
         }),
         Because::Paused => why
             .paused
