@@ -8,7 +8,7 @@ use super::file;
 use super::terminal::{Terminal, print};
 use crate::launch::history::{self, RunRecord};
 use crate::model::Model;
-use crate::report::run::history::{FORMAT, HistoryDocument, HistoryRun, run_text, runs_text};
+use crate::report::run::history::{FORMAT, HistoryDocument, HistoryRun, left_text, run_text, runs_text};
 use crate::report::run::json_lines;
 use crate::report::run::lines::Detail;
 use crate::report::shared::output;
@@ -53,10 +53,12 @@ fn one(run: &str, args: &HistoryArgs, model: &Model, terminal: &Terminal) -> Res
             json_lines::head() + &events.iter().map(json_lines::line).collect::<String>()
         }
         (None, false) => runs_text(&[], &model.ops.timezone, terminal.out),
-        (Some(RunRecord { run, events }), false) => {
+        (Some(found), false) => {
+            let RunRecord { run, events, .. } = &found;
             let quiet = terminal.detail == Detail::Quiet;
             let detail = if quiet { Detail::Quiet } else { Detail::Verbose };
-            run_text(&run, &events, &model.ops.timezone, terminal.out, detail)
+            let text = run_text(run, events, &model.ops.timezone, terminal.out, detail);
+            text + &left_text(&found.left_running, terminal.out)
         }
     })
 }

@@ -3,6 +3,7 @@
 //! Invariant: a missing state gives no runs, and is not a failure. Makes no state and changes none.
 
 use super::LaunchError;
+use crate::liveness::children::{self, Orphan};
 use crate::model::{JobName, Keep, Model};
 use crate::run::Event;
 use crate::store::{RunFilter, RunJob, RunSearch, RunSummary, Store};
@@ -46,6 +47,8 @@ pub struct RunRecord {
     pub run: RunSummary,
     /// What happened, in order.
     pub events: Vec<Event>,
+    /// What it left at work when it was killed.
+    pub left_running: Vec<Orphan>,
 }
 
 /// The run that `text` names: `last`, or the beginning of an id. `None` when the last one is asked for and there is
@@ -56,7 +59,13 @@ pub fn run(model: &Model, text: &str) -> Result<Option<RunRecord>, LaunchError> 
         RunSearch::Found(run) => {
             let events = store.events_of(&run.run)?.into_iter().map(|stored| stored.event);
             let events = events.collect();
-            Ok(Some(RunRecord { run, events }))
+            let mut left_running = children::orphans(&model.ops.state_dir);
+            left_running.retain(|orphan| orphan.run == run.run);
+            Ok(Some(RunRecord {
+                run,
+                events,
+                left_running,
+            }))
         }
         RunSearch::Several(runs) => Err(LaunchError::Usage {
             message: format!("several run ids begin with `{text}`"),

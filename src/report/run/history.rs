@@ -3,6 +3,7 @@
 //! One run is shown with the same lines as while it ran, and the output of its commands.
 //! Invariant: output of commands is shown line by line after a bar, without control characters.
 
+use crate::liveness::children::Orphan;
 use crate::model::state::State;
 use crate::report::run::lines::{Detail, EventLines};
 use crate::report::shared::style::{Style, one_line};
@@ -124,6 +125,15 @@ pub fn run_text(run: &RunSummary, events: &[Event], zone: &Zone, style: Style, d
         RunEnd::Interrupted => text + &style.bad("interrupted") + ": the run ended here without a result\n",
         RunEnd::Finished { .. } => text,
     }
+}
+
+/// What a run left at work when it was killed.
+pub fn left_text(left: &[Orphan], style: Style) -> String {
+    let line = |orphan: &Orphan| {
+        let (step, processes) = (style.name(&orphan.step.to_string()), orphan.processes());
+        format!("{}: {step} ({processes})\n", style.warn("still at work"))
+    };
+    left.iter().map(line).collect()
 }
 
 fn printed(output: &Output, style: Style) -> String {

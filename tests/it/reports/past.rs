@@ -4,7 +4,9 @@ use super::{fits, schema};
 use opsrun::clock::MillisUtc;
 use opsrun::report::run::history::{FORMAT, HistoryDocument, HistoryRun, run_text, runs_text};
 use opsrun::report::run::lines::Detail;
-use opsrun::report::schedule::status::{self, BackOffRow, JobDocument, LastDocument, StatusDocument, status_text};
+use opsrun::report::schedule::status::{
+    self, BackOffRow, JobDocument, LastDocument, LeftRunning, StatusDocument, status_text,
+};
 use opsrun::report::shared::style::Style;
 use opsrun::run::{Event, Outcome, Output, State};
 use opsrun::store::outbox::Undelivered;
@@ -157,11 +159,13 @@ fn status() -> StatusDocument {
     let job = |job: &str, last| JobDocument {
         job: job.to_owned(),
         paused: false,
+        waiting: None,
         running_since: None,
         next_run: None,
         back_off: None,
         overdue_since: None,
         handled_until: None,
+        left_running: Vec::new(),
         last,
     };
     let jobs = vec![
@@ -197,6 +201,23 @@ fn status() -> StatusDocument {
             )
         },
         job("target:new", None),
+        JobDocument {
+            left_running: vec![LeftRunning {
+                run: "01K9".to_owned(),
+                since: millis("2026-11-23T11:00:00Z"),
+                process_group: 4711,
+                pids: vec![4711, 4713],
+            }],
+            ..job(
+                "target:left",
+                Some(last(
+                    "2026-11-23T11:00:00Z",
+                    None,
+                    State::Interrupted,
+                    "its run was interrupted",
+                )),
+            )
+        },
         JobDocument {
             paused: true,
             ..job(
