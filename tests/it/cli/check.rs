@@ -288,14 +288,25 @@ fn the_workflow_installs_a_program_that_exists() {
     let place = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(root, place.path().join(path)).unwrap();
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--locked", "--offline", "--no-deps", "--format-version", "1"])
+        .args([
+            "metadata",
+            "--locked",
+            "--offline",
+            "--no-deps",
+            "--format-version",
+            "1",
+        ])
         .args(["--manifest-path", &format!("{path}/Cargo.toml")])
         .current_dir(place.path())
         .output()
         .unwrap();
     let package: Value = serde_json::from_slice(&output.stdout).unwrap();
     let targets = package["packages"][0]["targets"].as_array().unwrap();
-    assert!(targets.iter().any(|target| target["name"] == "opsrun" && target["kind"][0] == "bin"));
+    assert!(
+        targets
+            .iter()
+            .any(|target| target["name"] == "opsrun" && target["kind"][0] == "bin")
+    );
 }
 
 #[test]
