@@ -20,4 +20,5 @@ mod gates;
 mod limits;
 mod sandboxed;
 mod secrets;
+mod stdout;
 mod surroundings;
