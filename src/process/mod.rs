@@ -9,6 +9,8 @@
 //! - `sink`: an output that goes elsewhere, whole
 //! - [`line`]: a command as it is typed
 //! - `orphans`: what process 1 of a container collects
+//! - [`stat`]: what the kernel says of one process
+//! - `trace`: what a child leaves about itself, and the group that is found again by it
 //!
 //! Knows nothing of jobs, retries or secrets. Invariant: after a timeout or a stop nothing of the group lives on,
 //! or the result says so; after a child ended by itself, no signal is sent.
@@ -20,8 +22,10 @@ mod line;
 mod orphans;
 mod sink;
 mod start;
+pub mod stat;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub use capture::{CaptureLimits, Captured, Sieve, Sift, Unsifted};
 pub use child_user::ChildUserError;
@@ -30,6 +34,7 @@ pub use line::quoted;
 pub use orphans::collect as collect_orphans;
 pub use sink::SinkEnd;
 pub use start::{Spawn, SpawnError, SpawnFailure, Streams};
+pub use trace::GroupTrace;
 
 use crate::clock::Stopwatch;
 use crate::signal::Stop;

@@ -19,6 +19,7 @@
 //! - [`output_file`]: what a command prints, as a file that appears whole or not at all
 //! - [`rewrite`]: files that a person wrote and asked us to change
 //! - [`lock`]: one process at a time per source, destination and job
+//! - [`held_file`]: files of our own that show by their lock that their process is there
 //!
 //! Invariant: every removal of a file that is not ours goes through [`quarantine`]; [`rewrite`] alone replaces one, by
 //! another edition of it that its user asked for.
@@ -28,6 +29,7 @@ pub mod debris;
 pub mod dir_journal;
 pub mod draft_tree;
 pub mod handle;
+pub mod held_file;
 pub mod lease;
 pub mod leftovers;
 pub mod lock;

@@ -39,7 +39,7 @@ pub(in crate::config) use import::import;
 pub(in crate::config) use job::{JobLinks, JobNode};
 pub(in crate::config) use ops::{OpsNode, lower_ops, ops};
 pub(in crate::config) use retention::{ClassNode, RetentionNode, retention};
-pub(in crate::config) use schedule::{RhythmNode, ScheduleNode, schedule};
+pub(in crate::config) use schedule::{DstNode, RhythmNode, ScheduleNode, schedule};
 pub(in crate::config) use target::target;
 pub(in crate::config) use text_or_secret::suggested_variable;
 

@@ -57,14 +57,14 @@ pub const SCHEDULE: Spec = node("schedule", Args::One(Type::Name))
                         Type::Word(&words(&GAPS), &[]),
                         "a time that is skipped: it runs right after the gap, or not at all",
                     )
-                    .default("\"run-after\"")
+                    .otherwise("`\"run-after\"`; `\"skip\"` if the minute or hour begins with `*`")
                     .example("\"skip\""),
                     prop(
                         "fold",
                         Type::Word(&words(&FOLDS), &[]),
                         "a time that occurs twice: it runs at the first one, or at both",
                     )
-                    .default("\"first\"")
+                    .otherwise("`\"first\"`; `\"both\"` if the minute or hour begins with `*`")
                     .example("\"both\""),
                 ])
                 .rule("`gap=`, `fold=` or both")
@@ -113,8 +113,8 @@ pub struct ScheduleNode {
     pub extent: Span,
     pub rhythm: Option<RhythmNode>,
     pub jitter: Option<Spanned<Duration>>,
-    /// `None` without a `dst` node.
-    pub dst: Option<(GapPolicy, FoldPolicy)>,
+    /// Empty without a `dst` node.
+    pub dst: DstNode,
     /// `None` is the default of the rhythm.
     pub missed: Option<Missed>,
     pub allows: Vec<Allow>,
@@ -133,6 +133,13 @@ impl ScheduleNode {
             missed: self.missed.unwrap_or_else(|| rhythm.default_missed()),
         })
     }
+}
+
+/// What `dst` sets.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DstNode {
+    pub gap: Option<GapPolicy>,
+    pub fold: Option<FoldPolicy>,
 }
 
 /// `schedule`, `cron` or `every` in a job.
@@ -160,17 +167,13 @@ impl RhythmNode {
         }
     }
 
-    pub fn lower(&self, dst: Option<(GapPolicy, FoldPolicy)>, zone: &Zone) -> Rhythm {
-        let (gap, fold) = dst.unwrap_or_default();
+    pub fn lower(&self, dst: DstNode, zone: &Zone) -> Rhythm {
         match self {
             Self::Every(every) => Rhythm::Every(every.value),
-            Self::Cron(node) => Rhythm::Cron(Box::new(WallClock {
-                cron: node.cron.clone(),
-                zone: node.zone.as_ref().unwrap_or(zone).clone(),
-                gap,
-                fold,
-                dst_given: dst.is_some(),
-            })),
+            Self::Cron(node) => {
+                let zone = node.zone.as_ref().unwrap_or(zone).clone();
+                Rhythm::Cron(Box::new(WallClock::new(node.cron.clone(), zone, dst.gap, dst.fold)))
+            }
         }
     }
 
@@ -237,7 +240,7 @@ pub fn schedule(node: &CheckedNode, findings: &mut Vec<Finding>) -> ScheduleNode
                 "`dst` has no setting",
                 "needs `gap=`, `fold=` or both",
             )
-            .help("write `dst gap=\"run-after\" fold=\"first\"`, which is also the default"),
+            .help("write `dst gap=\"run-after\" fold=\"first\"`"),
         );
     }
     ScheduleNode {
@@ -245,12 +248,10 @@ pub fn schedule(node: &CheckedNode, findings: &mut Vec<Finding>) -> ScheduleNode
         extent: node.extent,
         rhythm: if read.len() == 1 { read.pop().flatten() } else { None },
         jitter: node.value("jitter", Datum::duration),
-        dst: dst.map(|dst| {
-            (
-                dst.get_prop("gap", one_of(&GAPS)).unwrap_or_default(),
-                dst.get_prop("fold", one_of(&FOLDS)).unwrap_or_default(),
-            )
-        }),
+        dst: DstNode {
+            gap: dst.and_then(|dst| dst.get_prop("gap", one_of(&GAPS))),
+            fold: dst.and_then(|dst| dst.get_prop("fold", one_of(&FOLDS))),
+        },
         missed: node.child("missed").and_then(|node| missed(node, findings)),
         allows: allows(node),
         damaged: node.is_incomplete(),

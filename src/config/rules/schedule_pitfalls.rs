@@ -63,11 +63,20 @@ fn cron(
     if clock.cron.both_days_restricted() {
         findings.push(either_day(timed, node.span, &line, clock, now));
     }
-    if clock.cron.fixed_time() && !clock.dst_given {
-        let changes = changes
-            .entry((line, clock.zone.clone()))
-            .or_insert_with(|| next_changes(clock, now));
-        findings.extend(clock_change(timed, node.span, clock, changes));
+    let fixed = clock.cron.fixed_time();
+    if fixed && !clock.dst_given || !fixed && !clock.gap_given {
+        let changes = changes.entry((line, clock.zone.clone())).or_insert_with(|| {
+            if fixed {
+                next_changes(clock, now)
+            } else {
+                lost_days(clock, now)
+            }
+        });
+        if fixed {
+            findings.extend(clock_change(timed, node.span, clock, changes));
+        } else {
+            findings.extend(lost_day(timed, node.span, clock, changes));
+        }
     }
 }
 
@@ -76,7 +85,11 @@ fn either_day(timed: &KnownSchedule<'_>, span: Span, line: &str, clock: &WallClo
     let runs = std::iter::successors(timed.schedule.next(now), |last| timed.schedule.next(*last));
     let runs: Vec<String> = runs
         .take(SHOWN_RUNS)
-        .map(|run| clock.zone.local(run).format("%a %Y-%m-%d %H:%M").to_string())
+        .map(|run| {
+            let offset = if clock.zone.repeats(run) { " %:z" } else { "" };
+            let form = format!("%a %Y-%m-%d %H:%M{offset}");
+            clock.zone.local(run).format(&form).to_string()
+        })
         .collect();
     let with = |at: usize| -> String {
         let fields = line.split(' ').enumerate();
@@ -113,7 +126,42 @@ fn next_changes(clock: &WallClock, now: DateTime<Utc>) -> Vec<ClockChange> {
     shown
 }
 
-/// OPS4002.
+/// The first and the last time of each of the next days that a gap leaves without a run.
+fn lost_days(clock: &WallClock, now: DateTime<Utc>) -> Vec<ClockChange> {
+    let skipped = clock_changes(clock, now, LOOK_AHEAD);
+    let skipped: Vec<ClockChange> = skipped.into_iter().filter(|change| change.runs.is_empty()).collect();
+    let days = skipped.chunk_by(|a, b| a.wall.date() == b.wall.date());
+    let lost = days.filter(|day| day.len() as u64 == u64::from(clock.cron.times_a_day()));
+    let ends = lost.filter_map(|day| Some([day.first()?.clone(), day.last()?.clone()]));
+    ends.take(SHOWN_CHANGES).flatten().collect()
+}
+
+/// OPS4002 of a line that follows real minutes: a whole day without a run.
+fn lost_day(timed: &KnownSchedule<'_>, span: Span, clock: &WallClock, shown: &[ClockChange]) -> Option<Finding> {
+    let words = shown.chunks_exact(2).filter_map(|ends| {
+        let (first, last) = (ends.first()?.wall, ends.last()?.wall);
+        let times = if first == last {
+            format!("{} is skipped", first.format("%H:%M"))
+        } else {
+            format!("{} to {} are skipped", first.format("%H:%M"), last.format("%H:%M"))
+        };
+        Some(format!("no run on {}: {times}", first.format("%Y-%m-%d")))
+    });
+    let label = words.collect::<Vec<_>>().join("; ");
+    if label.is_empty() {
+        return None;
+    }
+    let message = format!("a day without a run: the clocks in {} change at this time", clock.zone);
+    let what = "to run right after the gap; or use `gap=\"skip\"`, or another hour";
+    let help = if clock.dst_given {
+        format!("add `gap=\"run-after\"` to `dst` {what}")
+    } else {
+        help(timed, clock, "dst gap=\"run-after\"", what)
+    };
+    Some(Finding::new(Code::ClockChange, span, message, label).help(help))
+}
+
+/// OPS4002 of fixed times.
 fn clock_change(timed: &KnownSchedule<'_>, span: Span, clock: &WallClock, shown: &[ClockChange]) -> Option<Finding> {
     if shown.is_empty() {
         return None;
@@ -145,15 +193,18 @@ fn clock_change(timed: &KnownSchedule<'_>, span: Span, clock: &WallClock, shown:
             "to run once; or use `fold=\"both\"`, or another hour",
         ),
     };
-    let zone = clock.zone.name();
-    let message = format!("the clocks in {zone} change at this time");
-    let help = if timed.declared.is_some() {
-        format!("add `{line}` {what}")
-    } else {
-        let (name, cron) = (timed.schedule.name.replace(':', "-"), &clock.cron);
-        format!("declare `schedule \"{name}\" {{ cron \"{cron}\" timezone=\"{zone}\"; {line}; }}` and use it, {what}")
-    };
+    let message = format!("the clocks in {} change at this time", clock.zone);
+    let help = help(timed, clock, line, what);
     Some(Finding::new(Code::ClockChange, span, message, label).help(help))
+}
+
+/// Where to write `dst`.
+fn help(timed: &KnownSchedule<'_>, clock: &WallClock, line: &str, what: &str) -> String {
+    if timed.declared.is_some() {
+        return format!("add `{line}` {what}");
+    }
+    let (name, cron, zone) = (timed.schedule.name.replace(':', "-"), &clock.cron, &clock.zone);
+    format!("declare `schedule \"{name}\" {{ cron \"{cron}\" timezone=\"{zone}\"; {line}; }}` and use it, {what}")
 }
 
 /// OPS4007 of a period.

@@ -7,7 +7,7 @@
 
 use crate::config::findings::{Code, Finding, excerpt};
 use crate::config::nodes::document::Document;
-use crate::config::nodes::{JobNode, RhythmNode, ScheduleNode};
+use crate::config::nodes::{DstNode, JobNode, RhythmNode, ScheduleNode};
 use crate::config::rules::name_lists::{self, NameSearch, listed};
 use crate::config::source::Spanned;
 use crate::config::values::as_name;
@@ -83,7 +83,7 @@ impl<'a> Schedules<'a> {
                 all.push(KnownSchedule {
                     schedule: Schedule {
                         name: JobName::new(kind, &name.value).to_string(),
-                        rhythm: rhythm.lower(None, zone),
+                        rhythm: rhythm.lower(DstNode::default(), zone),
                         jitter: None,
                         missed: rhythm.default_missed(),
                     },

@@ -1,6 +1,8 @@
 //! Run a command, again when it failed and may be repeated.
 //!
 //! Takes a target, gives what became of it; every attempt is recorded before anything comes after it.
+//! A command is marked while it works ([`crate::liveness::children`]): should opsrun be killed, a later one finds what is left.
+//! Checks are not: they change nothing, and several of one may work at once.
 //! Invariant: nothing that is recorded or shown holds a secret that was fetched in this run. When the run must
 //! stop, no attempt begins.
 
@@ -8,14 +10,19 @@ use super::child;
 use super::stdout_writer::{StdoutError, StdoutWriter, write_error};
 use super::{Context, Ended, outcome};
 use crate::clock;
+use crate::error_chain::error_chain;
 use crate::exec::recorder::Recorder;
+use crate::liveness::children::Children;
 use crate::model::{StepName, Target};
 use crate::path::shown;
-use crate::process::{self, Captured, CompletedProcess, Ending, SinkEnd, Spawn, SpawnError, SpawnFailure, Streams};
+use crate::process::{
+    self, Captured, CompletedProcess, Ending, Ladder, SinkEnd, Spawn, SpawnError, SpawnFailure, Streams,
+};
 use crate::run::{Event, Outcome, Output, State, WrittenFile};
 use crate::secret::{ChildLimits, Vault};
 use crate::signal::Stop;
 use crate::units::{millis, show_size, took};
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,6 +40,7 @@ pub async fn run(context: &Context<'_>, target: &Target) -> Ended {
             .stdout
             .as_ref()
             .map(|file| file.at(clock::now(), &context.plan.timezone, &context.how.run)),
+        children: &context.how.children,
     };
     attempts.run().await
 }
@@ -45,6 +53,7 @@ struct Attempts<'a> {
     recorder: &'a dyn Recorder,
     /// Where its standard output goes in this run.
     path: Option<PathBuf>,
+    children: &'a Children,
 }
 
 /// One attempt, over or never begun.
@@ -100,7 +109,34 @@ impl Attempts<'_> {
         }
     }
 
+    /// Runs it, marked from before its start until nothing of its group is left that it did not leave on purpose.
     async fn attempt(&self, spawn: &Spawn) -> Attempt {
+        let mark = self.children.mark(self.step).map_err(|error| {
+            NotBegun::Spawn(SpawnError {
+                program: spawn.program.clone(),
+                cwd: spawn.cwd.clone(),
+                run_as: spawn.run_as.clone(),
+                why: SpawnFailure::Other(io::Error::other(error_chain(&error))),
+            })
+        })?;
+        let spawn = Spawn {
+            trace: Some(mark.file()),
+            ..spawn.clone()
+        };
+        let attempt = self.marked_attempt(&spawn).await;
+        let survivors = |done: &EndedAttempt| {
+            matches!(
+                done.process.ending,
+                Ending::TimedOut(_, Ladder::Survived) | Ending::Stopped(Ladder::Survived)
+            )
+        };
+        if !attempt.as_ref().is_ok_and(survivors) {
+            mark.ended();
+        }
+        attempt
+    }
+
+    async fn marked_attempt(&self, spawn: &Spawn) -> Attempt {
         let (Some(settings), Some(path)) = (&self.target.stdout, &self.path) else {
             let process = process::run(spawn, self.vault, self.stop).await;
             let process = process.map_err(NotBegun::Spawn)?;

@@ -84,6 +84,16 @@ impl Cron {
         self.fixed
     }
 
+    /// Some hours are left out.
+    pub(super) fn names_hours(&self) -> bool {
+        self.hours.count_ones() < 24
+    }
+
+    /// How many times of a day match.
+    pub fn times_a_day(&self) -> u32 {
+        self.hours.count_ones() * self.minutes.count_ones()
+    }
+
     /// The first matching time on the wall at or after that one.
     pub(super) fn at_or_after(&self, wall: i64) -> Option<i64> {
         let minute = wall.max(0).checked_add(59)?.div_euclid(60);

@@ -98,11 +98,13 @@ impl Schedule {
             Rhythm::Every(period) => format!("every {}", show_duration(*period)),
             Rhythm::Cron(clock) => {
                 let gap = match clock.gap {
-                    GapPolicy::RunAfter => "",
+                    gap if gap == GapPolicy::default_of(&clock.cron) => "",
+                    GapPolicy::RunAfter => " gap=run-after",
                     GapPolicy::Skip => " gap=skip",
                 };
                 let fold = match clock.fold {
-                    FoldPolicy::First => "",
+                    fold if fold == FoldPolicy::default_of(&clock.cron) => "",
+                    FoldPolicy::First => " fold=first",
                     FoldPolicy::Both => " fold=both",
                 };
                 format!("{} {}{gap}{fold}", clock.cron, clock.zone.name())

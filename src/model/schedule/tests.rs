@@ -14,13 +14,7 @@ fn wall(text: &str) -> NaiveDateTime {
 }
 
 fn clock(line: &str, zone: &str) -> WallClock {
-    WallClock {
-        cron: Cron::parse(line).unwrap(),
-        zone: built_in(zone).unwrap(),
-        gap: GapPolicy::RunAfter,
-        fold: FoldPolicy::First,
-        dst_given: false,
-    }
+    WallClock::new(Cron::parse(line).unwrap(), built_in(zone).unwrap(), None, None)
 }
 
 pub(super) fn cron(line: &str, zone: &str) -> Schedule {
@@ -215,6 +209,26 @@ fn times_in_a_gap_run_right_after_it_and_repeated_ones_once() {
         runs(&half_hours, "2026-10-24T12:00:00Z", 4).last().unwrap(),
         "2026-10-25 Sun 02:30 +0100"
     );
+    // But `dst` is honoured, also where the minute or the hour begins with a star.
+    let explicit = |line| Schedule {
+        rhythm: Rhythm::Cron(Box::new(WallClock {
+            gap: GapPolicy::RunAfter,
+            fold: FoldPolicy::First,
+            ..clock(line, "Europe/Berlin")
+        })),
+        ..nightly.clone()
+    };
+    for (line, after) in [
+        ("*/30 2 * * *", "2026-03-30 Mon 02:00 +0200"),
+        ("* 2 * * *", "2026-03-30 Mon 02:00 +0200"),
+        ("0 */2 * * *", "2026-03-29 Sun 04:00 +0200"),
+        ("15 * * * *", "2026-03-29 Sun 03:15 +0200"),
+    ] {
+        let found = runs(&explicit(line), "2026-03-29T00:59:00Z", 2);
+        assert_eq!(found, ["2026-03-29 Sun 03:00 +0200", after], "{line}");
+    }
+    let once = runs(&explicit("*/30 2 * * *"), "2026-10-24T12:00:00Z", 3);
+    assert_eq!(once.last().unwrap(), "2026-10-26 Mon 02:00 +0100");
     // Two times in one gap, and one right behind it, are one run.
     let dense = cron("0,30 2,3 * * *", "Europe/Berlin");
     assert_eq!(
@@ -234,7 +248,7 @@ fn times_in_a_gap_run_right_after_it_and_repeated_ones_once() {
     // A midnight that never was: 2018-11-04 00:00 → 01:00.
     assert_eq!(
         runs(&cron("0 0 * * *", "America/Sao_Paulo"), "2018-11-03T12:00:00Z", 2),
-        ["2018-11-04 Sun 01:00 -02", "2018-11-05 Mon 00:00 -02"]
+        ["2018-11-04 Sun 01:00 -0200", "2018-11-05 Mon 00:00 -0200"]
     );
 }
 
@@ -280,6 +294,17 @@ fn coming_changes_are_foretold() {
     ] {
         assert_eq!(clock_changes(&clock(line, zone), from, year), [], "{line}");
     }
+    // Hours that are named may be without a run, whatever the minutes are.
+    let half_hours = clock("*/30 2 * * *", "Europe/Berlin");
+    let skipped = |change: &ClockChange| (change.wall, change.runs.len());
+    let found: Vec<_> = clock_changes(&half_hours, from, year).iter().map(skipped).collect();
+    let expected = [
+        ("2026-03-29T02:00:00", 0),
+        ("2026-03-29T02:30:00", 0),
+        ("2026-10-25T02:00:00", 2),
+        ("2026-10-25T02:30:00", 2),
+    ];
+    assert_eq!(found, expected.map(|(at, runs)| (wall(at), runs)));
     // Half an hour: 02:00 → 02:30, and back.
     let lord_howe = clock_changes(&clock("15,45 1,2 * * *", "Australia/Lord_Howe"), from, year);
     let walls: Vec<_> = lord_howe.iter().map(|change| (change.kind, change.wall)).collect();

@@ -11,22 +11,33 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Serialize;
 use std::time::Duration;
 
-/// When fixed times run that a clock change skips.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// When times run that a clock change skips.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GapPolicy {
-    /// They run right after the gap.
-    #[default]
+    /// They run right after the gap, all of them once.
     RunAfter,
     Skip,
 }
 
-/// When fixed times run that a clock change repeats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// When times run that a clock change repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FoldPolicy {
     /// They run the first time only.
-    #[default]
     First,
     Both,
+}
+
+/// The defaults: fixed times run once a day, and other lines follow real minutes.
+impl GapPolicy {
+    pub fn default_of(cron: &Cron) -> Self {
+        if cron.fixed_time() { Self::RunAfter } else { Self::Skip }
+    }
+}
+
+impl FoldPolicy {
+    pub fn default_of(cron: &Cron) -> Self {
+        if cron.fixed_time() { Self::First } else { Self::Both }
+    }
 }
 
 /// A cron line, the zone whose wall clock it reads, and what becomes of times that a change of clocks skips or repeats.
@@ -38,8 +49,10 @@ pub struct WallClock {
     pub zone: Zone,
     pub gap: GapPolicy,
     pub fold: FoldPolicy,
-    /// The file says what to do; it was thought of.
+    /// The file sets one of them.
     pub dst_given: bool,
+    /// The file sets `gap`.
+    pub gap_given: bool,
 }
 
 /// The effect of a clock change on one time of day.
@@ -92,6 +105,18 @@ struct Change {
 }
 
 impl WallClock {
+    /// With the defaults of the line for what is not given.
+    pub fn new(cron: Cron, zone: Zone, gap: Option<GapPolicy>, fold: Option<FoldPolicy>) -> Self {
+        Self {
+            gap: gap.unwrap_or_else(|| GapPolicy::default_of(&cron)),
+            fold: fold.unwrap_or_else(|| FoldPolicy::default_of(&cron)),
+            dst_given: gap.is_some() || fold.is_some(),
+            gap_given: gap.is_some(),
+            cron,
+            zone,
+        }
+    }
+
     /// The first run later than that second.
     pub(super) fn next(&self, after: i64) -> Option<i64> {
         let mut from = after.max(FIRST) + 1;
@@ -148,20 +173,25 @@ impl WallClock {
         None
     }
 
-    /// Fixed times that come twice run once.
+    /// Times that come twice run once.
     fn once(&self) -> bool {
-        self.cron.fixed_time() && self.fold == FoldPolicy::First
+        self.fold == FoldPolicy::First
     }
 
-    /// The leap at `at`, over the wall from `reached` on, skips a fixed time that is to run right after.
+    /// A clock change makes a difference to someone who expects the line: its runs are moved, or it names hours.
+    fn minds_changes(&self) -> bool {
+        self.once() || self.gap == GapPolicy::RunAfter || self.cron.names_hours()
+    }
+
+    /// The leap at `at`, over the wall from `reached` on, skips a time that is to run right after.
     fn skipped(&self, at: i64, reached: i64, offset: i64) -> bool {
         let skips = || self.cron.at_or_after(reached).is_some_and(|wall| wall < at + offset);
-        self.cron.fixed_time() && self.gap == GapPolicy::RunAfter && skips()
+        self.gap == GapPolicy::RunAfter && skips()
     }
 
-    /// The change of clocks that may still matter at that instant, if the schedule minds changes at all.
+    /// The change of clocks that may still matter at that instant.
     fn change_before(&self, at: i64) -> Option<Change> {
-        if !self.cron.fixed_time() {
+        if !self.once() && self.gap == GapPolicy::Skip {
             return None;
         }
         let at = self.zone.last_shift(at - FURTHEST, at)?;
@@ -182,11 +212,11 @@ impl WallClock {
     }
 }
 
-/// What the coming changes of clocks do to the fixed times of a schedule, oldest first: an entry for every time on the
-/// wall that is skipped or comes twice. Looks no further than thirty years.
+/// What the coming changes of clocks do to the times of a schedule, oldest first: an entry for every time on the wall that
+/// is skipped or comes twice. None for lines that follow real minutes at any hour. Looks no further than thirty years.
 pub fn clock_changes(clock: &WallClock, from: DateTime<Utc>, horizon: Duration) -> Vec<ClockChange> {
     let mut found = Vec::new();
-    if !clock.cron.fixed_time() {
+    if !clock.minds_changes() {
         return found;
     }
     let mut at = from.timestamp().max(FIRST);

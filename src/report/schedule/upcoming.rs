@@ -113,12 +113,9 @@ fn rows(firing: &FiringDocument) -> Vec<[Cell; 6]> {
         if !others.is_empty() {
             notes.push(format!("one run with {}", others.join(", ")));
         }
-        notes.extend(
-            fired
-                .clock_changes
-                .iter()
-                .map(|change| clock_change(change, &fired.zone)),
-        );
+        let same = |a: &ClockChange, b: &ClockChange| (a.at, &a.runs) == (b.at, &b.runs);
+        let changes = fired.clock_changes.chunk_by(same);
+        notes.extend(changes.filter_map(|changes| clock_change(changes, &fired.zone)));
         let mut jobs = fired.jobs.join(", ");
         if at == 0 {
             if !firing.brings.is_empty() {
@@ -145,18 +142,28 @@ fn rows(firing: &FiringDocument) -> Vec<[Cell; 6]> {
     firing.schedules.iter().enumerate().map(row).collect()
 }
 
-fn clock_change(change: &ClockChange, zone: &Zone) -> String {
-    let wall = change.wall.format("%H:%M");
-    match (change.kind, change.runs.as_slice()) {
-        (ChangeKind::Gap, []) => {
-            let date = change.wall.format("%Y-%m-%d");
-            format!("{wall} on {date} is skipped by a clock change: no run")
-        }
+/// Times with one effect, in one note.
+fn clock_change(changes: &[ClockChange], zone: &Zone) -> Option<String> {
+    let (first, last) = (changes.first()?, changes.last()?);
+    let date = match (first.kind, first.runs.as_slice()) {
+        (ChangeKind::Gap, []) => format!(" on {}", first.wall.format("%Y-%m-%d")),
+        _ => String::new(),
+    };
+    let times = match changes {
+        [one] => format!("{}{date} is", one.wall.format("%H:%M")),
+        _ => format!(
+            "{} to {}{date} are",
+            first.wall.format("%H:%M"),
+            last.wall.format("%H:%M")
+        ),
+    };
+    Some(match (first.kind, first.runs.as_slice()) {
+        (ChangeKind::Gap, []) => format!("{times} skipped by a clock change: no run"),
         (ChangeKind::Gap, [run, ..]) => {
             let then = zone.local(*run).format("%H:%M");
-            format!("{wall} is skipped by a clock change: runs right after it, at {then}")
+            format!("{times} skipped by a clock change: runs right after it, at {then}")
         }
-        (ChangeKind::Fold, [_, _, ..]) => format!("{wall} is repeated by a clock change: runs both times"),
-        (ChangeKind::Fold, _) => format!("{wall} is repeated by a clock change: runs the first time only"),
-    }
+        (ChangeKind::Fold, [_, _, ..]) => format!("{times} repeated by a clock change: runs both times"),
+        (ChangeKind::Fold, _) => format!("{times} repeated by a clock change: runs the first time only"),
+    })
 }

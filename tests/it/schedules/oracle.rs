@@ -80,7 +80,6 @@ pub struct Line {
     months: Vec<bool>,
     weekdays: Vec<bool>,
     either_day: bool,
-    fixed: bool,
 }
 
 impl Line {
@@ -124,7 +123,6 @@ impl Line {
             months: set(3, 1, 12),
             weekdays,
             either_day: !starred(2) && !starred(4),
-            fixed: !starred(0) && !starred(1),
         }
     }
 
@@ -156,15 +154,13 @@ pub fn walk(line: &Line, clock: &WallClock, from: DateTime<Utc>, until: DateTime
     while at <= until {
         let now = wall(at);
         let mut runs = line.matches(now);
-        if line.fixed {
-            // Seen on this wall already.
-            runs &= clock.fold == FoldPolicy::Both || now > furthest;
-            // Never seen on this wall.
-            let mut leapt = before + minute;
-            while clock.gap == GapPolicy::RunAfter && leapt < now {
-                runs |= line.matches(leapt);
-                leapt += minute;
-            }
+        // Seen on this wall already.
+        runs &= clock.fold == FoldPolicy::Both || now > furthest;
+        // Never seen on this wall.
+        let mut leapt = before + minute;
+        while clock.gap == GapPolicy::RunAfter && leapt < now {
+            runs |= line.matches(leapt);
+            leapt += minute;
         }
         if runs && at >= from {
             found.push(at);
@@ -195,11 +191,11 @@ pub fn ask(line: &Line, clock: &WallClock, first: NaiveDate, last: NaiveDate) ->
                 }
                 LocalResult::Ambiguous(one, two) => {
                     found.insert(one.min(two));
-                    if !line.fixed || clock.fold == FoldPolicy::Both {
+                    if clock.fold == FoldPolicy::Both {
                         found.insert(one.max(two));
                     }
                 }
-                LocalResult::None if line.fixed && clock.gap == GapPolicy::RunAfter => {
+                LocalResult::None if clock.gap == GapPolicy::RunAfter => {
                     let mut after = wall;
                     while clock.zone.instants(after).earliest().is_none() {
                         after += Duration::seconds(30);
@@ -213,16 +209,20 @@ pub fn ask(line: &Line, clock: &WallClock, first: NaiveDate, last: NaiveDate) ->
     found
 }
 
-pub fn schedule(line: &str, zone: &Zone, gap: GapPolicy, fold: FoldPolicy) -> Schedule {
+pub fn schedule(
+    line: &str,
+    zone: &Zone,
+    gap: impl Into<Option<GapPolicy>>,
+    fold: impl Into<Option<FoldPolicy>>,
+) -> Schedule {
     Schedule {
         name: "nightly".to_owned(),
-        rhythm: Rhythm::Cron(Box::new(WallClock {
-            cron: Cron::parse(line).unwrap(),
-            zone: zone.clone(),
-            gap,
-            fold,
-            dst_given: true,
-        })),
+        rhythm: Rhythm::Cron(Box::new(WallClock::new(
+            Cron::parse(line).unwrap(),
+            zone.clone(),
+            gap.into(),
+            fold.into(),
+        ))),
         jitter: None,
         missed: Missed::Skip,
     }
@@ -273,10 +273,11 @@ pub fn line() -> impl Strategy<Value = String> {
         .prop_map(|(minute, hour, days)| format!("{minute} {hour} {days}"))
 }
 
-pub fn policies() -> impl Strategy<Value = (GapPolicy, FoldPolicy)> {
+/// `None` is the default of the line.
+pub fn policies() -> impl Strategy<Value = (Option<GapPolicy>, Option<FoldPolicy>)> {
     (
-        prop_oneof![3 => Just(GapPolicy::RunAfter), 1 => Just(GapPolicy::Skip)],
-        prop_oneof![3 => Just(FoldPolicy::First), 1 => Just(FoldPolicy::Both)],
+        prop::option::of(prop::sample::select(vec![GapPolicy::RunAfter, GapPolicy::Skip])),
+        prop::option::of(prop::sample::select(vec![FoldPolicy::First, FoldPolicy::Both])),
     )
 }
 

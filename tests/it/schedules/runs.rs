@@ -2,6 +2,7 @@
 
 use super::oracle::{CHANGES, Line, ZONES, ask, clock, field, line, near_a_change, policies, schedule, walk};
 use chrono::{Days, Duration, NaiveDate};
+use opsrun::model::schedule::{FoldPolicy, GapPolicy};
 use proptest::prelude::*;
 
 #[test]
@@ -23,6 +24,14 @@ proptest! {
         asked in prop::collection::vec((any::<prop::sample::Index>(), 0_i64..60_000_000_000), 8),
     ) {
         let schedule = schedule(&text, &zone, gap, fold);
+        let fixed = !text.starts_with('*') && !text.split(' ').nth(1).unwrap().starts_with('*');
+        let (usual_gap, usual_fold) = if fixed {
+            (GapPolicy::RunAfter, FoldPolicy::First)
+        } else {
+            (GapPolicy::Skip, FoldPolicy::Both)
+        };
+        prop_assert_eq!(clock(&schedule).gap, gap.unwrap_or(usual_gap));
+        prop_assert_eq!(clock(&schedule).fold, fold.unwrap_or(usual_fold));
         let read = Line::read(&text);
         let end = start + Duration::minutes(2_000);
         let minute = Duration::minutes(1);

@@ -90,6 +90,8 @@ fn run_with(target: &Target, stop: &Stop, heard: &(dyn Fn(&Event) -> bool + Sync
         kept: Mutex::default(),
         heard,
     };
+    let state = tempfile::tempdir().unwrap();
+    let children = Children::of(state.path(), "01JD").unwrap();
     let attempts = Attempts {
         target,
         step: &StepName::new(StepKind::Target, "pipeline"),
@@ -100,9 +102,17 @@ fn run_with(target: &Target, stop: &Stop, heard: &(dyn Fn(&Event) -> bool + Sync
             .stdout
             .as_ref()
             .map(|file| file.at(clock::now(), &crate::time_zone::Zone::utc(), "01RUN")),
+        children: &children,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = runtime.unwrap().block_on(attempts.run());
+    assert!(
+        crate::tree::handle::Dir::open(&state.path().join("children"))
+            .unwrap()
+            .names()
+            .unwrap()
+            .is_empty()
+    );
     let recorded = events.kept.into_inner().unwrap().into_iter().map(|event| match event {
         Event::Attempted {
             step,
