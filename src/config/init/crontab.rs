@@ -303,9 +303,10 @@ impl Writer {
                     kdl_string(&variable),
                     kdl_string(&format!("target:{target}")),
                 ),
-                (WebService::Ntfy, _) => format!(
-                    "channel {} {{\nntfy {{ url from-env={}; }}\n}}",
+                (WebService::Healthchecks | WebService::Ntfy, _) => format!(
+                    "channel {} {{\n{} {{ url from-env={}; }}\n}}",
                     kdl_string(&name),
+                    service.word(),
                     kdl_string(&variable)
                 ),
                 (service, _) => format!("channel {} {{\n{}\n}}", kdl_string(&name), spec(*service).example),
