@@ -1,6 +1,7 @@
 //! Plan → events: what is done, in which order, and what becomes of it.
 //!
 //! - [`survey`]: what is there before anything happens; the facts that plans are built from
+//! - [`own_copies`]: the newest copy of a backup
 //! - `longest_keep`: what other retentions keep · `source_loss`: what a source lost
 //! - [`engine`]: the one loop over the steps · [`recorder`]: where events go
 //! - [`action`]: what the steps do
@@ -11,6 +12,7 @@
 pub mod action;
 pub mod engine;
 mod longest_keep;
+pub mod own_copies;
 pub mod recorder;
 mod source_loss;
 pub mod step_progress;
@@ -19,6 +21,7 @@ pub mod survey;
 use crate::clock::Stopwatch;
 use crate::liveness::children::Children;
 use crate::signal::Stop;
+use own_copies::OwnCopies;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +33,8 @@ pub struct RunSettings {
     pub stop: Stop,
     /// Marks of its commands.
     pub children: Arc<Children>,
+    /// What a check of a backup's age asks when the history knows of no success.
+    pub copies: Arc<OwnCopies>,
 }
 
 /// When a step has to end: asked to by a signal, or by its own timeout.

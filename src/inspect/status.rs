@@ -5,6 +5,7 @@
 
 use crate::clock::MillisUtc;
 use crate::daemon::timetable::Timetable;
+use crate::inspect::lost_history;
 use crate::inspect::outlook::{JobOutlook, outlook};
 use crate::launch::LaunchError;
 use crate::model::{JobName, Model, StepName};
@@ -27,7 +28,7 @@ pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) 
     let paused: HashSet<JobName> = RunRequest::default().paused(model).into_iter().collect();
     let mut jobs = Vec::new();
     for job in model.jobs().map(|job| job.name()) {
-        let standing = store.job_status(&job)?;
+        let standing = lost_history::job_status(model, &store, &job)?;
         let outlook = match timetable.find(&job) {
             Some(scheduled) => {
                 let decisions = store.decisions(&job, MAX_DECISIONS)?;

@@ -139,6 +139,14 @@ CREATE TABLE writer (
     id TEXT PRIMARY KEY
 ) STRICT;
 ",
+    // What a check measured, for its next look: neither pruned with the history nor part of it.
+    "
+CREATE TABLE readings (
+    job TEXT PRIMARY KEY,
+    at TEXT NOT NULL,
+    json TEXT NOT NULL
+) STRICT;
+",
 ];
 
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -139,6 +139,14 @@ impl Memory for Watcher<'_> {
     fn history_of(&mut self, _: &JobName) -> Result<JobHistory, RecordError> {
         Ok(JobHistory::default())
     }
+
+    fn reading_of(&mut self, _: &str) -> Result<Option<String>, RecordError> {
+        Ok(None)
+    }
+
+    fn remember_reading(&mut self, _: &str, _: &str) -> Result<(), RecordError> {
+        Ok(())
+    }
 }
 
 fn model(targets: Vec<Target>) -> Model {
@@ -206,6 +214,7 @@ fn run(plan: &Plan, watcher: &mut Watcher<'_>, stop: Stop) -> Result<Status, Rec
         threads: watcher.width,
         stop,
         children: Arc::new(Children::of(state.path(), "01JD").unwrap()),
+        copies: Arc::default(),
     };
     engine::run(
         plan,
