@@ -183,6 +183,16 @@ pub fn took(millis: u64) -> String {
     }
 }
 
+/// The same for what may be years: `3 d 4 h`, `10 years`.
+pub fn long_time(time: Duration) -> String {
+    let hours = time.as_secs() / 3_600;
+    match hours {
+        0..48 => took(time.as_secs().saturating_mul(1_000)),
+        48..17_544 => format!("{} d {} h", hours / 24, hours % 24),
+        _ => format!("{} years", hours / 8_766),
+    }
+}
+
 /// A size for people, in binary units with one decimal: `512 B`, `1.5 KiB`, `10.0 GiB`.
 pub fn show_size(bytes: u64) -> String {
     let mut value = bytes as f64;

@@ -6,7 +6,7 @@
 
 use super::decide::{AlertAction, KeyState, Notification};
 use super::rules::{AlertRules, run_channels};
-use crate::channel::message::{CONFIG, Message, MessageOrigin};
+use crate::channel::message::{CLOCK, CONFIG, Message, MessageOrigin};
 use crate::exec::survey;
 use crate::model::channel::LOG;
 use crate::model::{Model, StepName};
@@ -123,7 +123,7 @@ impl<'a> AlertRecorder<'a> {
     }
 
     fn rules(&self, key: &str) -> Option<AlertRules> {
-        if key == CONFIG {
+        if matches!(key, CONFIG | CLOCK) {
             return Some(AlertRules::of_config(self.model));
         }
         AlertRules::of_step(self.model, &key.parse().ok()?)
@@ -248,6 +248,12 @@ pub fn report_time(model: &Model, store: &Store, vault: &Vault) -> Result<(), St
 pub fn report_config(model: &Model, store: &Store, vault: &Vault, outcome: &Outcome) -> Result<(), StoreError> {
     let recorder = AlertRecorder::new(model, vault, None);
     store.write_alerts(&mut |ledger| recorder.result(ledger, CONFIG, outcome, crate::clock::now()))
+}
+
+/// Reports whether the schedules follow the clock.
+pub fn report_clock(model: &Model, store: &Store, vault: &Vault, outcome: &Outcome) -> Result<(), StoreError> {
+    let recorder = AlertRecorder::new(model, vault, None);
+    store.write_alerts(&mut |ledger| recorder.result(ledger, CLOCK, outcome, crate::clock::now()))
 }
 
 /// A state that cannot be read counts as none.

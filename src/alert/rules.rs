@@ -52,7 +52,7 @@ impl AlertRules {
         })
     }
 
-    /// The ops file itself: every channel is notified.
+    /// The ops file itself, and the clock: every channel is notified.
     pub fn of_config(model: &Model) -> Self {
         Self {
             job: None,

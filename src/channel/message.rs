@@ -16,6 +16,8 @@ pub const DIGEST: &str = "digest";
 pub const RUN: &str = "run";
 /// The key of the ops file itself.
 pub const CONFIG: &str = "config";
+/// The key of the clock.
+pub const CLOCK: &str = "clock";
 pub const PROBE: &str = "probe";
 
 const MAX_DETAILS: usize = 10;
@@ -38,7 +40,7 @@ pub struct Message {
     pub ops: String,
     /// The host name of the machine.
     pub host: String,
-    /// What it is about: the name of a step (`check:broker`, `verify:observer`), `run`, `config`, `digest` or `probe`.
+    /// What it is about: the name of a step (`check:broker`, `verify:observer`), `run`, `config`, `clock`, `digest` or `probe`.
     /// Messages of one key arrive in order.
     pub key: String,
     /// The job, `kind:name`, if it is about one.

@@ -5,24 +5,27 @@
 //! Invariant: what is returned is in the store.
 
 use crate::clock::now;
+use crate::daemon::clock::{ClockView, SinceLook};
 use crate::daemon::tick::{ActiveJobs, Tick, tick};
 use crate::daemon::timetable::Timetable;
 use crate::liveness::children;
 use crate::model::Overlap;
 use crate::store::{RunEnd, Store, StoreError};
-use chrono::{DateTime, Utc};
 
-/// Decides as of `at`, and writes the decisions. None if another process was faster. Without `active`, the queue is left to
+/// Decides as of `clock`, and writes the decisions. None if another process was faster. Without `active`, the queue is left to
 /// the daemon.
 pub(super) fn take_turn(
     timetable: &Timetable,
     store: &Store,
     active: Option<&ActiveJobs>,
-    at: DateTime<Utc>,
+    clock: ClockView,
     command: &str,
 ) -> Result<Option<Tick>, StoreError> {
     let daemon = active.is_some();
     let mut agenda = store.agenda()?;
+    if clock.since != SinceLook::Steady {
+        agenda.ran = store.ran_until(clock.now)?;
+    }
     let mut active = match active {
         Some(active) => active.clone(),
         None => {
@@ -31,7 +34,7 @@ pub(super) fn take_turn(
         }
     };
     left_running(timetable, store, daemon, &mut active);
-    let mut tick = tick(timetable, &agenda, &active, at);
+    let mut tick = tick(timetable, &agenda, &active, clock);
     for beginning in &mut tick.turn.runs {
         beginning.run = ulid::Ulid::new().to_string();
     }

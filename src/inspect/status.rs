@@ -92,6 +92,7 @@ fn document(paused: bool, job: String, standing: JobStatus, outlook: JobOutlook)
         next_run: outlook.next_run.map(MillisUtc),
         back_off: outlook.back_off,
         overdue_since: outlook.overdue_since.map(MillisUtc),
+        handled_until: outlook.handled_until.map(MillisUtc),
         last,
     }
 }
@@ -100,10 +101,10 @@ fn document(paused: bool, job: String, standing: JobStatus, outlook: JobOutlook)
 fn is_bad(job: &JobDocument) -> bool {
     let state = job.last.as_ref().map(|last| last.outcome.state);
     let bad = state.is_some_and(|state| !state.opens() && state != State::Paused);
-    !job.paused && (bad || job.overdue_since.is_some())
+    !job.paused && (bad || job.overdue_since.is_some() || job.handled_until.is_some())
 }
 
-/// Rank of an overdue job: like an interrupted one.
+/// Rank of a job that is overdue, or stands still: like an interrupted one.
 const OVERDUE: u8 = 4;
 /// Rank of a job that never ran: needs a look, but nothing went wrong.
 const NEVER_RAN: u8 = 9;
@@ -115,7 +116,9 @@ fn rank(job: &JobDocument) -> u8 {
         None => NEVER_RAN,
         Some(last) => rank_of_state(last.outcome.state),
     };
-    job.overdue_since.map_or(rank, |_| rank.min(OVERDUE))
+    job.overdue_since
+        .or(job.handled_until)
+        .map_or(rank, |_| rank.min(OVERDUE))
 }
 
 fn rank_of_state(state: State) -> u8 {
@@ -232,5 +235,10 @@ mod tests {
             rows.each_ref().map(is_bad),
             [true, true, true, false, false, false, false]
         );
+        let standing = JobDocument {
+            handled_until: Some(MillisUtc("2036-11-23T12:00:00Z".parse().unwrap())),
+            ..row("h", false, Some(State::Ok))
+        };
+        assert_eq!((rank(&standing), is_bad(&standing)), (OVERDUE, true));
     }
 }

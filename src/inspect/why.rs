@@ -29,8 +29,11 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
     let timetable = Timetable::new(model);
     let agenda = store.agenda()?;
     let mut past = store.decisions(job, limit)?;
-    // Decisions of one tick have no order of their own: use the order of their instants.
-    past.sort_by_key(|past| std::cmp::Reverse(past.decision.last));
+    // Decisions of one tick have no order of their own: use the order of their instants. Those of different ticks keep
+    // theirs, whatever the clock was then.
+    for tick in past.chunk_by_mut(|one, other| one.at == other.at) {
+        tick.sort_by_key(|past| std::cmp::Reverse(past.decision.last));
+    }
     let runs = store
         .runs(Some(job), limit)?
         .into_iter()
@@ -65,6 +68,7 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         next_run: outlook.next_run,
         back_off: outlook.back_off,
         overdue_since: outlook.overdue_since,
+        handled_until: outlook.handled_until,
         waiting_since: agenda.queue.get(job).map(|queued| queued.instant),
         running: standing.begun.filter(|begun| begun.end == RunEnd::Running),
         silenced_by: silencer(model, job, &store)?,
@@ -87,6 +91,7 @@ fn because(why: &WhyDocument) -> Because {
         () if why.paused.is_some() => Because::Paused,
         () if why.back_off.is_some() => Because::BackedOff,
         () if why.waiting_since.is_some() => Because::Queued,
+        () if why.handled_until.is_some() => Because::StandsStill,
         () if why.overdue_since.is_some() => Because::Overdue,
         () if not_run => Because::NotRun,
         () if begun.is_some() => Because::Ran,

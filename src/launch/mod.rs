@@ -15,7 +15,7 @@ mod error;
 pub mod history;
 pub mod job_ends;
 mod left_running;
-mod own_writer;
+pub mod own_writer;
 pub mod restore;
 mod resurvey;
 pub mod served;

@@ -139,6 +139,12 @@ CREATE TABLE writer (
     id TEXT PRIMARY KEY
 ) STRICT;
 ",
+    "
+ALTER TABLE schedules ADD COLUMN era INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE decisions ADD COLUMN era INTEGER NOT NULL DEFAULT 0;
+DROP INDEX ran_once;
+CREATE UNIQUE INDEX ran_once ON decisions (job, schedule, instant, era) WHERE run IS NOT NULL;
+",
     // What a check measured, for its next look: neither pruned with the history nor part of it.
     "
 CREATE TABLE readings (
@@ -210,6 +216,19 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
         transaction.commit()
     };
     all().map_err(|e| StoreError::Write(path.to_owned(), e))
+}
+
+/// Makes the file that an earlier version left: without the newest migrations.
+#[cfg(test)]
+pub(super) fn make_older(path: &Path, version: usize) {
+    let connection = Connection::open(path).unwrap();
+    for migration in &MIGRATIONS[..version] {
+        connection.execute_batch(migration).unwrap();
+    }
+    connection
+        .pragma_update(None, "application_id", APPLICATION_ID)
+        .unwrap();
+    connection.pragma_update(None, "user_version", version as i64).unwrap();
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {

@@ -404,10 +404,8 @@ fn the_id_of_a_writer_is_made_once_and_an_older_state_has_none() {
     let again = Store::open_read_only(dir.path()).unwrap().unwrap();
     assert_eq!(again.writer().unwrap().as_deref(), Some("a"));
     drop(again);
-    let store = Store::open(dir.path()).unwrap();
-    let older = "DROP TABLE writer; PRAGMA user_version = 4";
-    store.connection().execute_batch(older).unwrap();
-    drop(store);
+    let dir = tempfile::tempdir().unwrap();
+    schema::make_older(&dir.path().join("opsrun.db"), 4);
     let older = Store::open_read_only(dir.path()).unwrap().unwrap();
     assert_eq!(older.writer().unwrap(), None);
     assert_eq!(older.highest_sequence("b").unwrap(), 0);

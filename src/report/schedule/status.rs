@@ -3,6 +3,7 @@
 //! Invariant: jobs are shown in the order given.
 
 use crate::clock::MillisUtc;
+use crate::report::shared::advice::advice;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::Left;
 use crate::report::shared::table::{Cell, Tone, table};
@@ -16,6 +17,9 @@ use serde::Serialize;
 
 pub const FORMAT: u32 = 2;
 
+/// What to do where a schedule stands still.
+pub const CHECK_CLOCK: &str = "check the clock, and that `opsrun serve` is running";
+
 /// The last result and the next run of every job.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun status, format 2"))]
@@ -26,7 +30,7 @@ pub struct StatusDocument {
     pub ops: String,
     /// Time of the request: RFC 3339, UTC.
     pub at: MillisUtc,
-    /// False if the last result of a job needs attention, or if a job is overdue.
+    /// False if the last result of a job needs attention, if a job is overdue, or if its schedule stands still.
     pub well: bool,
     /// Worst first, then in file order.
     pub jobs: Vec<JobDocument>,
@@ -50,6 +54,8 @@ pub struct JobDocument {
     pub back_off: Option<BackOffRow>,
     /// The last instant at which it should have run but did not: RFC 3339, UTC.
     pub overdue_since: Option<MillisUtc>,
+    /// Its schedule was handled up to this time, and runs nothing now because the clock is before it: RFC 3339, UTC.
+    pub handled_until: Option<MillisUtc>,
     /// Its last result; null if it never ran.
     pub last: Option<LastDocument>,
 }
@@ -105,6 +111,7 @@ fn cells(job: &JobDocument, now: DateTime<Utc>, zone: &Zone) -> [Cell; 7] {
     let with_state = |word: &str| state.map_or_else(|| word.to_owned(), |state| format!("{word} ({})", state.word()));
     let result = match state {
         _ if job.paused => Cell::toned(with_state("paused"), Tone::Dim),
+        _ if job.handled_until.is_some() => Cell::toned(with_state("stands still"), Tone::Bad),
         _ if job.overdue_since.is_some() => Cell::toned(with_state("overdue"), Tone::Bad),
         Some(state) => Cell::toned(state.word(), tone(state)),
         None => Cell::toned("never ran", Tone::Warn),
@@ -112,6 +119,12 @@ fn cells(job: &JobDocument, now: DateTime<Utc>, zone: &Zone) -> [Cell; 7] {
     let mut parts = Vec::new();
     if let Some(since) = job.overdue_since.filter(|_| !job.paused) {
         parts.push(format!("was due at {} and did not start", local(since)));
+    }
+    if let Some(until) = job.handled_until.filter(|_| !job.paused) {
+        let (until, check) = (local(until), advice(CHECK_CLOCK));
+        parts.push(format!(
+            "its schedule was handled up to {until}, and the clock is before that; {check}"
+        ));
     }
     if let Some(back_off) = &job.back_off {
         let target = if back_off.target == job.job {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the first line is the answer; the other lines are the facts behind it.
 
-use crate::report::schedule::status::BackOffRow;
+use crate::report::schedule::status::{BackOffRow, CHECK_CLOCK};
 use crate::report::shared::advice::advice;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::Left;
@@ -41,6 +41,8 @@ pub struct WhyDocument {
     pub back_off: Option<BackOffRow>,
     /// The last instant at which it should have run but did not: RFC 3339, UTC.
     pub overdue_since: Option<DateTime<Utc>>,
+    /// Its schedule was handled up to this time, and runs nothing now because the clock is before it: RFC 3339, UTC.
+    pub handled_until: Option<DateTime<Utc>>,
     /// The instant for which it is queued until its previous run ends: RFC 3339, UTC.
     pub waiting_since: Option<DateTime<Utc>>,
     /// The run in which it is running.
@@ -66,6 +68,8 @@ pub enum Because {
     BackedOff,
     /// It is queued until its previous run ends.
     Queued,
+    /// Its schedule stands still: the clock is before what was handled.
+    StandsStill,
     /// It should have run, but did not start.
     Overdue,
     /// The latest decision is not to run it.
@@ -216,6 +220,10 @@ fn answer(why: &WhyDocument, zone: &Zone) -> String {
                 "is overdue: it was due at {} and did not start; {is_running}",
                 local(since)
             )
+        }),
+        Because::StandsStill => why.handled_until.map(|until| {
+            let (until, check) = (local(until), advice(CHECK_CLOCK));
+            format!("stands still: its schedule was handled up to {until}, and the clock is before that; {check}")
         }),
         Because::NotRun => why.decisions.first().map(|StoredDecision { decision, .. }| {
             let at = local(decision.last);

@@ -4,6 +4,7 @@ use super::*;
 use crate::channel::message::{DIGEST, MessageKind, MessageOrigin};
 use crate::model::channel::Severity;
 use crate::run::{Event, Record};
+use crate::store::schema::make_older;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -453,12 +454,8 @@ fn a_run_that_was_cut_short_is_told_of_once() {
 
 #[test]
 fn a_state_of_before_has_nothing_to_deliver() {
-    let (dir, store) = open();
-    store
-        .connection()
-        .execute_batch("DROP TABLE outbox; DROP TABLE alert_states; DROP TABLE writer; PRAGMA user_version = 3")
-        .unwrap();
-    drop(store);
+    let dir = tempfile::tempdir().unwrap();
+    make_older(&dir.path().join("opsrun.db"), 3);
     let old = Store::open_read_only(dir.path()).unwrap().unwrap();
     assert!(old.undelivered().unwrap().is_empty());
     assert!(old.messages(&MessageState::ALL, 9).unwrap().is_empty());

@@ -153,6 +153,7 @@ fn status() -> StatusDocument {
         next_run: None,
         back_off: None,
         overdue_since: None,
+        handled_until: None,
         last,
     };
     let jobs = vec![

@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(of(1 << 10), (State::Ok, "`/d/a` has 1.0 KiB".to_owned()));
         assert_eq!(
             of(1023),
-            (State::Critical, "`/d/a` has 1,023 B, critical below 1.0 KiB".to_owned())
+            (State::Critical, "`/d/a` has 1023 B, critical below 1.0 KiB".to_owned())
         );
         assert_eq!(of(1 << 20).0, State::Ok);
         let (state, text) = of((1 << 20) + 1);
