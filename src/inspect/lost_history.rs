@@ -13,7 +13,7 @@ use std::time::Duration;
 /// A destination that does not answer is left out.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The status of a job; of a backup without any, that of the run which made its newest copy.
+/// The status of a job; of a backup without any, from the run that made its newest copy.
 pub fn job_status(model: &Model, store: &Store, job: &JobName) -> Result<JobStatus, StoreError> {
     let status = store.job_status(job)?;
     if job.kind != JobKind::Backup || status.last.is_some() || status.begun.is_some() {

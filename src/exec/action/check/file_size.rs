@@ -6,12 +6,14 @@
 //! Invariant: the alarm about a file that shrank lasts as long as that file is the newest.
 
 use super::answer::unless_stopped;
-use super::{CheckSources, file_system};
+use super::file_system;
 use crate::clock;
-use crate::exec::action::{StepAbort, outcome};
+use crate::exec::action::outcome;
+use crate::exec::recorder::Recorder;
 use crate::model::check::SizeLimits;
 use crate::path::shown;
-use crate::run::{Outcome, State};
+use crate::run::{Outcome, RecordError, State};
+use crate::signal::Stop;
 use crate::units::{show_count, show_size};
 use chrono::{DateTime, Utc};
 use globset::Glob;
@@ -59,13 +61,18 @@ enum Found {
     NoMatch,
 }
 
-pub async fn probe(asked: FileSizeCheck<'_>, timeout: Duration, from: CheckSources<'_>) -> Result<Outcome, StepAbort> {
+pub async fn probe(
+    asked: FileSizeCheck<'_>,
+    timeout: Duration,
+    memory: &dyn Recorder,
+    stop: &Stop,
+) -> Result<Outcome, RecordError> {
     let remembered = match asked.limits.shrunk {
-        Some(_) => from.memory.reading_of(asked.name)?,
+        Some(_) => memory.reading_of(asked.name)?,
         None => None,
     };
     let mut reading = None;
-    let found = unless_stopped(from.stop, async {
+    let found = unless_stopped(stop, async {
         match file_system::look(asked.path, timeout, find).await {
             Err(outcome) => outcome,
             Ok(Found::NoMatch) => {
@@ -85,7 +92,7 @@ pub async fn probe(asked: FileSizeCheck<'_>, timeout: Duration, from: CheckSourc
     if let (Some(reading), Some(_)) = (reading, asked.limits.shrunk)
         && let Ok(json) = serde_json::to_string(&reading)
     {
-        from.memory.remember_reading(asked.name, &json)?;
+        memory.remember_reading(asked.name, &json)?;
     }
     Ok(found)
 }
@@ -121,7 +128,7 @@ fn find(path: &Path) -> Result<Found, Errno> {
         if !matcher.is_match(Path::new(&entry.file_name())) {
             continue;
         }
-        // A file that is gone by now, and a link that leads nowhere, are not among them.
+        // A file that is gone by now, and a broken link, are not among them.
         let Ok(stat) = rustix::fs::stat(&entry.path()) else {
             continue;
         };

@@ -66,7 +66,7 @@ pub async fn ask(check: &Check, from: CheckSources<'_>) -> Ended {
                 path,
                 limits: *limits,
             };
-            file_size::probe(asked, timeout, from).await?
+            file_size::probe(asked, timeout, from.memory, stop).await?
         }
         Probe::DiskSpace { path, free } => disk_space::probe(path, free, timeout, stop).await,
         Probe::Command { command: asked } => command::probe(asked, timeout, check.kill_after, from.vault, stop).await,
