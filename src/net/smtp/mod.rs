@@ -21,13 +21,14 @@ pub use reply::Reply;
 use super::error::{ConnectionEnd, Fault, NetError, Stage, foreign};
 use super::stage_tracker::StageTracker;
 use super::{MailTls, tcp, tls, trust};
+use crate::clock::Stopwatch;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reply::{ReplyError, SmtpStream};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -51,11 +52,19 @@ pub struct Mail<'a> {
     pub limit: Duration,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AcceptedMail {
-    pub reply: Reply,
-    /// Recipients that it refused.
+#[derive(Debug, Clone)]
+pub struct MailAttempt {
+    /// The reply to the message. It was accepted for all recipients but the refused ones.
+    pub result: Result<Reply, MailError>,
+    /// Each with its reply.
     pub refused: Vec<(String, Reply)>,
+}
+
+/// What is known of a conversation, however it ends.
+#[derive(Debug, Default)]
+struct Progress {
+    accepted: OnceLock<Reply>,
+    refused: Mutex<Vec<(String, Reply)>>,
 }
 
 #[derive(Debug, Clone, thiserror::Error)]
@@ -140,26 +149,56 @@ impl MailError {
 
 const STARTTLS: &str = "STARTTLS";
 
-pub async fn send(mail: Mail<'_>) -> Result<AcceptedMail, MailError> {
-    for address in std::iter::once(mail.from).chain(mail.to.iter().map(String::as_str)) {
-        if !is_sendable(address) {
-            return Err(MailError::Address(foreign(address)));
-        }
+/// The reply of a server that closes the connection (RFC 5321, section 3.8).
+const CLOSING: u16 = 421;
+
+/// A server that closes the connection because of one recipient is asked again without that one.
+pub async fn send(mail: Mail<'_>) -> MailAttempt {
+    let mut all = std::iter::once(mail.from).chain(mail.to.iter().map(String::as_str));
+    if let Some(address) = all.find(|address| !is_sendable(address)) {
+        return MailAttempt {
+            result: Err(MailError::Address(foreign(address))),
+            refused: Vec::new(),
+        };
     }
+    let began = Stopwatch::set();
+    let mut refused: Vec<(String, Reply)> = Vec::new();
+    let mut limit = mail.limit;
+    loop {
+        let left = |address: &&String| !refused.iter().any(|(known, _)| known == *address);
+        let to: Vec<String> = mail.to.iter().filter(left).cloned().collect();
+        let attempt = send_once(Mail { to: &to, limit, ..mail }).await;
+        let closed = attempt.refused.iter().any(|(_, reply)| reply.code == CLOSING);
+        let others = attempt.refused.len() < to.len();
+        refused.extend(attempt.refused);
+        let broken = matches!(&attempt.result, Err(MailError::Net(_) | MailError::Garbled { .. }));
+        if !(broken && closed && others) {
+            return MailAttempt {
+                result: attempt.result,
+                refused,
+            };
+        }
+        limit = mail.limit.saturating_sub(began.elapsed());
+    }
+}
+
+async fn send_once(mail: Mail<'_>) -> MailAttempt {
     let place = tcp::place(mail.host, mail.port);
     let stage = StageTracker::new(Stage::Roots);
-    let accepted = OnceLock::new();
-    let conversation = converse(mail, &place, &stage, &accepted);
+    let progress = Progress::default();
+    let conversation = converse(mail, &place, &stage, &progress);
     let ended = stage.within(mail.limit, conversation).await;
-    match accepted.into_inner() {
+    let result = match progress.accepted.into_inner() {
         // The server has the message, however the conversation ended.
-        Some(accepted) => Ok(accepted),
+        Some(reply) => Ok(reply),
         None => Err(match ended {
             Ok(Err(error)) => error,
             Ok(Ok(())) => NetError::at(&place, Fault::Broken("the server did not answer".to_owned())).into(),
             Err(fault) => NetError::at(&place, fault).into(),
         }),
-    }
+    };
+    let refused = progress.refused.into_inner().unwrap_or_else(PoisonError::into_inner);
+    MailAttempt { result, refused }
 }
 
 /// Nothing in it ends the address or its line.
@@ -198,18 +237,13 @@ impl Offers {
     }
 }
 
-async fn converse(
-    mail: Mail<'_>,
-    place: &str,
-    stage: &StageTracker,
-    accepted: &OnceLock<AcceptedMail>,
-) -> Result<(), MailError> {
+async fn converse(mail: Mail<'_>, place: &str, stage: &StageTracker, progress: &Progress) -> Result<(), MailError> {
     if mail.tls == MailTls::None {
         let (stream, me) = connect(mail, place, stage).await?;
         let mut smtp = Conversation::over(stream, mail, place);
         smtp.greeting().await?;
         let offers = smtp.hello(&me).await?;
-        return smtp.deliver(&offers, accepted).await;
+        return smtp.deliver(&offers, progress).await;
     }
     let (config, verifier) = trust::configure(mail.ca_file, true).await?;
     let (mut stream, me) = connect(mail, place, stage).await?;
@@ -238,7 +272,7 @@ async fn converse(
     }
     // Anyone on the way may have changed the offers before TLS.
     let offers = smtp.hello(&me).await?;
-    smtp.deliver(&offers, accepted).await
+    smtp.deliver(&offers, progress).await
 }
 
 /// The connection, and our name on it.
@@ -281,8 +315,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         Ok(Offers::read(&reply))
     }
 
-    /// From the login to QUIT. Sets `accepted` when the server has accepted the message.
-    async fn deliver(&mut self, offers: &Offers, accepted: &OnceLock<AcceptedMail>) -> Result<(), MailError> {
+    /// From the login to QUIT.
+    async fn deliver(&mut self, offers: &Offers, progress: &Progress) -> Result<(), MailError> {
         let mail = self.mail;
         if let Some((user, password)) = mail.login {
             self.asked = SmtpRequest::Login;
@@ -296,18 +330,20 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         let utf8 = if ascii { "" } else { " SMTPUTF8 BODY=8BITMIME" };
         let sender = format!("MAIL FROM:<{}>{utf8}", mail.from);
         self.command(&sender, SmtpRequest::Sender).await?;
-        let mut refused = Vec::new();
+        let mut refused: Vec<Reply> = Vec::new();
         self.asked = SmtpRequest::Recipients;
         for address in mail.to {
             let reply = self.line(&format!("RCPT TO:<{address}>")).await?;
             if !reply.is_done() {
-                refused.push((address.clone(), reply));
+                let mut known = progress.refused.lock().unwrap_or_else(PoisonError::into_inner);
+                known.push((address.clone(), reply.clone()));
+                refused.push(reply);
             }
         }
         if refused.len() == mail.to.len() {
             // If one refusal is temporary, the message is tried again.
-            let temporary = refused.iter().position(|(_, reply)| !reply.is_final());
-            let (_, reply) = refused.swap_remove(temporary.unwrap_or(0));
+            let temporary = refused.iter().position(|reply| !reply.is_final());
+            let reply = refused.swap_remove(temporary.unwrap_or(0));
             return Err(self.refused(SmtpRequest::Recipients, reply));
         }
         self.asked = SmtpRequest::Message;
@@ -315,7 +351,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         self.expect(reply, Reply::wants_more, SmtpRequest::Message)?;
         let reply = self.exchange(&stuffed(mail.message)).await?;
         let reply = self.expect(reply, Reply::is_done, SmtpRequest::Message)?;
-        let _ = accepted.set(AcceptedMail { reply, refused });
+        let _ = progress.accepted.set(reply);
         let _ = tokio::time::timeout(QUIT_TIMEOUT, self.line("QUIT")).await;
         Ok(())
     }

@@ -54,7 +54,7 @@ impl Reply {
     }
 
     /// Another attempt would be refused, too.
-    pub(super) fn is_final(&self) -> bool {
+    pub fn is_final(&self) -> bool {
         self.code >= 500
     }
 }

@@ -375,7 +375,7 @@ fn a_wait_ends_with_a_stop() {
         told.recv().unwrap();
         stop.ask();
     });
-    let bounded = async { tokio::time::timeout(super::BOUND, sender.deliver(&slack, &message())).await };
+    let bounded = async { tokio::time::timeout(super::BOUND, sender.deliver(&slack, &message(), &[])).await };
     retry(&super::block_on(bounded).unwrap(), "opsrun was stopped");
     thread.join().unwrap();
 }
