@@ -27,7 +27,7 @@ pub struct RunNews {
 #[derive(Debug)]
 struct ActiveRun {
     lines: EventLines,
-    /// Lines that nobody has to see yet; `None` once the run is news.
+    /// Lines that are no news yet; `None` once the run is news.
     held: Option<String>,
     /// A check in it is bad, as it was before.
     still_bad: bool,
@@ -88,8 +88,11 @@ impl RunNews {
                 }
                 news
             }
-            // A run that did not end well for another reason than a check that is known to be bad.
-            Event::RunFinished { exit, .. } => *exit != 0 && self.runs.get(run).is_none_or(|active| !active.still_bad),
+            // A run that did not end well for another reason than a check that is known to be bad. A signal is printed by
+            // itself.
+            Event::RunFinished { exit, .. } => {
+                (1..128).contains(exit) && self.runs.get(run).is_none_or(|active| !active.still_bad)
+            }
             _ => true,
         }
     }
@@ -171,8 +174,12 @@ mod tests {
         assert!(both.contains("check:a") && both.contains("target:b"), "{both}");
         // A run that ended badly without a bad check.
         let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        let text = shown.news.lines("R", &Event::RunFinished { exit: 143, millis: 1 }, at);
-        assert!(text.contains("stopped"), "{text}");
+        let text = shown.news.lines("R", &Event::RunFinished { exit: 73, millis: 1 }, at);
+        assert!(text.contains("cannot write"), "{text}");
+        assert_eq!(
+            shown.news.lines("S", &Event::RunFinished { exit: 143, millis: 1 }, at),
+            ""
+        );
         let mut verbose = Shown::of(Detail::Verbose);
         assert!(verbose.run(0, &[("check:a", State::Ok)]).contains("check:a"));
         let mut quiet = Shown::of(Detail::Quiet);
