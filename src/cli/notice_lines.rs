@@ -65,9 +65,9 @@ impl NoticePrinter {
                 }
                 (always, self.runs.lines(run, event, at))
             }
-            Notice::Run(RunMessage::Ended { run, failure }) => {
+            Notice::Run(RunMessage::Ended { run, failure, .. }) => {
                 self.runs.ended(run);
-                let text = failure.as_ref().map(|RunFailure { message, help, .. }| {
+                let text = failure.as_ref().map(|RunFailure { message, help }| {
                     output::failure_text(&format!("run {run}: {message}"), help.as_deref(), self.terminal.err)
                 });
                 (always, text.unwrap_or_default())

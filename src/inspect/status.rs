@@ -5,11 +5,13 @@
 
 use crate::clock::MillisUtc;
 use crate::daemon::timetable::Timetable;
-use crate::inspect::outlook::{JobOutlook, outlook};
+use crate::inspect::outlook::{JobOutlook, JobPast, outlook};
+use crate::inspect::waiting::waiting;
 use crate::launch::LaunchError;
+use crate::liveness::children;
 use crate::model::{JobName, Model, StepName};
 use crate::plan::RunRequest;
-use crate::report::schedule::status::{FORMAT, JobDocument, LastDocument, StatusDocument};
+use crate::report::schedule::status::{FORMAT, JobDocument, LastDocument, LeftRunning, StatusDocument};
 use crate::run::{Outcome, State};
 use crate::store::outbox::Undelivered;
 use crate::store::{JobStatus, RunEnd, Store};
@@ -24,18 +26,31 @@ pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) 
     let store = Store::open_or_empty(&model.ops.state_dir)?;
     let timetable = Timetable::new(model);
     let agenda = store.agenda()?;
+    let open = store.open_runs()?;
     let paused: HashSet<JobName> = RunRequest::default().paused(model).into_iter().collect();
+    let orphans = children::orphans(&model.ops.state_dir);
     let mut jobs = Vec::new();
     for job in model.jobs().map(|job| job.name()) {
         let standing = store.job_status(&job)?;
+        let waiting = waiting(model, &open, &job);
         let outlook = match timetable.find(&job) {
             Some(scheduled) => {
                 let decisions = store.decisions(&job, MAX_DECISIONS)?;
-                outlook(scheduled, &agenda, &standing, &decisions, now)
+                let past = JobPast {
+                    standing: &standing,
+                    decisions: &decisions,
+                    waiting: waiting.as_ref(),
+                };
+                outlook(scheduled, &agenda, past, now)
             }
             None => JobOutlook::default(),
         };
-        jobs.push(document(paused.contains(&job), job.to_string(), standing, outlook));
+        let left_running = LeftRunning::of(&job, &orphans);
+        jobs.push(JobDocument {
+            waiting,
+            left_running,
+            ..document(paused.contains(&job), job.to_string(), standing, outlook)
+        });
     }
     jobs.sort_by_key(rank);
     Ok(StatusDocument {
@@ -88,10 +103,12 @@ fn document(paused: bool, job: String, standing: JobStatus, outlook: JobOutlook)
         job,
         paused,
         running_since,
+        waiting: None,
         next_run: outlook.next_run.map(MillisUtc),
         back_off: outlook.back_off,
         overdue_since: outlook.overdue_since.map(MillisUtc),
         handled_until: outlook.handled_until.map(MillisUtc),
+        left_running: Vec::new(),
         last,
     }
 }

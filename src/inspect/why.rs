@@ -3,16 +3,19 @@
 //! Invariant: the reasons are those that were recorded with the decisions.
 
 use crate::daemon::timetable::Timetable;
-use crate::inspect::outlook::outlook;
+use crate::inspect::outlook::{JobPast, outlook};
 use crate::inspect::status::worst_outcome;
+use crate::inspect::waiting::waiting;
 use crate::launch::LaunchError;
 use crate::launch::history::known;
+use crate::liveness::children;
 use crate::model::{Job, JobKind, JobName, Model, StepName};
 use crate::plan::RunRequest;
+use crate::report::schedule::status::LeftRunning;
 use crate::report::schedule::why::{Because, FORMAT, JobRun, JobSchedule, RootCause, Silencer, WhyDocument};
 use crate::run::{Event, Outcome, State};
 use crate::store::schedules::FiringVerdict;
-use crate::store::{RunEnd, RunSummary, Store};
+use crate::store::{RunEnd, RunFilter, RunSummary, Store};
 use crate::units::millis;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
@@ -34,7 +37,13 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         tick.sort_by_key(|past| std::cmp::Reverse(past.decision.last));
     }
     let runs = store
-        .runs(Some(job), limit)?
+        .runs(
+            RunFilter {
+                job: Some(job),
+                outcome: None,
+            },
+            limit,
+        )?
         .into_iter()
         .map(|run| job_run(&store, job, run));
     let runs = runs.collect::<Result<_, _>>()?;
@@ -43,7 +52,13 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         ..RunRequest::default()
     };
     let scheduled = timetable.find(job);
-    let outlook = scheduled.map(|scheduled| outlook(scheduled, &agenda, &standing, &past, now));
+    let waiting = waiting(model, &store.open_runs()?, job);
+    let of_job = JobPast {
+        standing: &standing,
+        decisions: &past,
+        waiting: waiting.as_ref(),
+    };
+    let outlook = scheduled.map(|scheduled| outlook(scheduled, &agenda, of_job, now));
     let outlook = outlook.unwrap_or_default();
     let mut why = WhyDocument {
         format: FORMAT,
@@ -66,7 +81,9 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         overdue_since: outlook.overdue_since,
         handled_until: outlook.handled_until,
         waiting_since: agenda.queue.get(job).map(|queued| queued.instant),
+        waiting,
         running: standing.begun.filter(|begun| begun.end == RunEnd::Running),
+        left_running: LeftRunning::of(job, &children::orphans(&model.ops.state_dir)),
         silenced_by: silencer(model, job, &store)?,
         decisions: past,
         runs,
@@ -84,6 +101,8 @@ fn because(why: &WhyDocument) -> Because {
         .is_some_and(|newest| newest.decision.verdict != FiringVerdict::Ran && begun.is_none_or(|at| at <= newest.at));
     match () {
         () if why.running.is_some() => Because::Running,
+        () if !why.left_running.is_empty() => Because::LeftRunning,
+        () if why.waiting.is_some() => Because::Waiting,
         () if why.paused.is_some() => Because::Paused,
         () if why.back_off.is_some() => Because::BackedOff,
         () if why.waiting_since.is_some() => Because::Queued,
@@ -117,6 +136,7 @@ fn job_run(store: &Store, job: &JobName, line: RunSummary) -> Result<JobRun, Lau
     };
     Ok(JobRun {
         instants: store.claims_of(&line.run)?,
+        waited: store.waited(&line.run)?,
         root: worst.and_then(|outcome| root_cause(&outcomes, outcome)),
         state,
         summary,

@@ -105,11 +105,7 @@ impl Orphan {
 
     /// `pid 12, 13`.
     pub fn processes(&self) -> String {
-        let shown = self.pids.get(..MAX_NAMED).unwrap_or(&self.pids);
-        match self.pids.len() - shown.len() {
-            0 => format!("pid {}", joined(shown)),
-            more => format!("pid {} and {more} more", joined(shown)),
-        }
+        processes(&self.pids)
     }
 
     /// The number of the process group.
@@ -128,6 +124,15 @@ impl fmt::Display for Orphan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (run, group) = (&self.run, self.group());
         write!(f, "run {run} left processes at work: process group {group}")
+    }
+}
+
+/// `pid 12, 13`.
+pub fn processes(pids: &[i32]) -> String {
+    let shown = pids.get(..MAX_NAMED).unwrap_or(pids);
+    match pids.len() - shown.len() {
+        0 => format!("pid {}", joined(shown)),
+        more => format!("pid {} and {more} more", joined(shown)),
     }
 }
 
@@ -223,5 +228,84 @@ impl Unheld {
             Reach::Ended => true,
             Reach::Unknown => clock::now() - self.since > MAX_UNKNOWN,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::StepKind;
+
+    const HEAD: &str = "step target:a\nrun R\nsince 2026-11-23T00:00:00.000Z\nsystem ";
+
+    fn write(dir: &Path, name: &str, system: &str, trace: &str) {
+        std::fs::write(dir.join(DIR).join(name), format!("{HEAD}{system}\n\n{trace}")).unwrap();
+    }
+
+    /// The group of this process, as a child of opsrun would have left it.
+    fn own_trace() -> String {
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let group = rustix::process::getpgrp().as_raw_nonzero().get();
+        let rest = stat.split_once(' ').unwrap().1;
+        let leading = std::fs::read_to_string(format!("/proc/{group}/stat"));
+        leading.map_or_else(
+            |_| format!("{group}\n{group} {rest}"),
+            |leading| format!("{group}\n{leading}"),
+        )
+    }
+
+    #[test]
+    fn a_command_is_an_orphan_once_no_opsrun_holds_its_file() {
+        let temp = tempfile::tempdir().unwrap();
+        let children = Children::of(temp.path(), "R").unwrap();
+        let mark = children.mark(&StepName::new(StepKind::Target, "a")).unwrap();
+        mark.file().as_ref().write_all(own_trace().as_bytes()).unwrap();
+        assert!(orphans(temp.path()).is_empty(), "opsrun is there");
+        let name = mark.0.name().to_owned();
+        drop(mark);
+        let found = orphans(temp.path());
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (found[0].job().to_string().as_str(), found[0].run.as_str()),
+            ("target:a", "R")
+        );
+        assert!(found[0].pids.contains(&i32::try_from(std::process::id()).unwrap()));
+        clear(temp.path());
+        assert_eq!(
+            lock_state(&temp.path().join(DIR), &name),
+            LockState::Free,
+            "it is still of use"
+        );
+        children.mark(&found[0].step).unwrap().ended();
+        assert_eq!(children.dir.names().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_is_gone_is_cleared_and_what_is_unknown_is_kept_for_a_while() {
+        let temp = tempfile::tempdir().unwrap();
+        let children = Children::of(temp.path(), "R").unwrap();
+        let own = System::own().to_string();
+        let (boot, _) = own.split_once(' ').unwrap();
+        let ended = "2147483647\n";
+        write(temp.path(), "ended", &own, ended);
+        write(temp.path(), "never-started", &own, "");
+        write(temp.path(), "before-the-start", "other 1", &own_trace());
+        write(temp.path(), "elsewhere-and-old", &format!("{boot} 1"), &own_trace());
+        std::fs::write(temp.path().join(DIR).join("torn"), "step target:a\nru").unwrap();
+        let recent = HEAD.replace("2026-11-23T00:00:00.000Z", &clock::now().to_rfc3339());
+        let elsewhere = format!("{recent}{boot} 1\n\n{}", own_trace());
+        std::fs::write(temp.path().join(DIR).join("elsewhere"), elsewhere).unwrap();
+        assert!(orphans(temp.path()).is_empty());
+        clear(temp.path());
+        assert_eq!(children.dir.names().unwrap(), [Box::from(b"elsewhere".as_slice())]);
+    }
+
+    #[test]
+    fn few_processes_are_named() {
+        assert_eq!(processes(&[7]), "pid 7");
+        assert_eq!(
+            processes(&(1..=10).collect::<Vec<_>>()),
+            "pid 1, 2, 3, 4, 5, 6, 7, 8 and 2 more"
+        );
     }
 }

@@ -17,9 +17,14 @@
 //! | `holds` | a restored file that may not be deleted yet | `source` · `path` below it · `until` · `run` that restored it |
 //! | `verifications` | a later look at a copy | `copy` · `at` · `ok` · `detail` |
 //! | `forgotten` | a copy that was begun, never published, and whose debris is cleared | `copy` · `at` |
+//! | `copies` | a copy whose run is no longer remembered | `copy` · `destination` · `published`, or begun only |
+//! | `relied_on` | a deletion that relied on a copy, whose run is no longer remembered | `copy` · `run` |
+//! | `sequences` | the highest number of a copy in what is no longer remembered | `step` that published it · `sequence` |
+//! | `facts` | something of which there is one | `name` · `value` |
 //! | `writer` | who makes copies here, where the machine has no id: one row | `id` |
 //! | `schedules` | how far a schedule has come | `schedule` · `definition` when it is due · `since` it is so defined · `handled` the last instant that was decided about |
 //! | `claims` | an instant for which a run was begun | `schedule` · `instant` · `run` · `at` |
+//! | `waits` | what a run waited for before it began | `run` · `reason` · `at` it was last so |
 //! | `queue` | a job that waits for its own earlier run | `job` · `schedule` · `instant` |
 //! | `decisions` | what was decided about a job | `at` · `job` · `schedule` · `instant` to `last`, `count` of them, or `more` · `decision` · `reason` · `run` that was begun |
 //! | `back_offs` | a target that failed of late | `job` · `failures` in a row · `opened` to `open_until` it is left alone · `run` in which it is being tried |
@@ -27,10 +32,12 @@
 //! | `outbox` | a message for a channel | `seq` counts up · `id` its ULID · `channel` · `key`, `kind`, `severity` as in `json`, the message · `state` · `created_at` · `due_at` not sent before · `attempts`, `first_attempt_at`, `last_error` · `lease` who is sending it, `leased_until` when · `waited` for room under a rate limit · `settled_at` |
 //!
 //! - [`journal`]: runs and their events, written · [`history`]: read again, by run and by job
+//! - [`prune`]: old history, removed in small steps
 //! - [`outbox`]: messages until they are delivered
 //! - [`remembered`]: markers, holds, verifications, the id of a writer
 //! - [`schedules`]: which instants were decided about, which runs were begun for them, and why ·
 //!   `tick_record`: the values of it
+//! - [`unbegun`]: runs that are claimed and have not begun: what they wait for, and what becomes of them
 //! - `schema`: tables and migrations · `statements`: in one call · `alive`: is the process that began a run still there · `error`
 
 mod alive;
@@ -39,14 +46,18 @@ mod error;
 pub mod history;
 pub mod journal;
 pub mod outbox;
+pub mod prune;
 pub mod remembered;
 pub mod schedules;
 mod schema;
 mod statements;
 mod tick_record;
+pub mod unbegun;
 
 pub use error::StoreError;
-pub use history::{BegunJob, JobResult, JobStatus, RunEnd, RunSearch, RunSummary, StoredEvent};
+pub use history::{
+    BegunJob, JobResult, JobStatus, OutcomeFilter, RunEnd, RunFilter, RunJob, RunSearch, RunSummary, StoredEvent,
+};
 pub use journal::RunJournal;
 
 use crate::liveness::process_token;
@@ -90,7 +101,9 @@ impl Store {
         let mut connection = Connection::open_with_flags(&path, flags).map_err(opened)?;
         connection.busy_timeout(BUSY).map_err(opened)?;
         // Looked at before anything is written: a foreign or newer file stays as it is.
-        schema::inspect(&connection, &path)?;
+        if schema::inspect(&connection, &path)? == 0 {
+            schema::prepare(&connection).map_err(opened)?;
+        }
         connection
             .pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))
             .and_then(|()| connection.pragma_update(None, "synchronous", "full"))

@@ -3,6 +3,8 @@
 //! Invariant: jobs are shown in the order given.
 
 use crate::clock::MillisUtc;
+use crate::liveness::children::{Orphan, processes};
+use crate::model::JobName;
 use crate::report::shared::advice::advice;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::Left;
@@ -48,6 +50,8 @@ pub struct JobDocument {
     pub paused: bool,
     /// Since when it is running: RFC 3339, UTC.
     pub running_since: Option<MillisUtc>,
+    /// What it waits for in a run that was claimed for it; null if it does not.
+    pub waiting: Option<WaitRow>,
     /// Its next scheduled run, jitter included: RFC 3339, UTC. Null without a schedule, or if paused.
     pub next_run: Option<MillisUtc>,
     /// Its back-off after failures; null if there is none.
@@ -56,8 +60,57 @@ pub struct JobDocument {
     pub overdue_since: Option<MillisUtc>,
     /// Its schedule was handled up to this time, and runs nothing now because the clock is before it: RFC 3339, UTC.
     pub handled_until: Option<MillisUtc>,
+    /// What runs that were killed left at work; empty for most jobs.
+    pub left_running: Vec<LeftRunning>,
     /// Its last result; null if it never ran.
     pub last: Option<LastDocument>,
+}
+
+/// A job that is due, and waits in a run that was claimed for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct WaitRow {
+    /// The run.
+    pub run: String,
+    /// The instant that the run is for: RFC 3339, UTC.
+    pub instant: DateTime<Utc>,
+    /// When the run was claimed: RFC 3339, UTC.
+    pub since: DateTime<Utc>,
+    /// What it waits for, in words: a slot (`concurrency`), a job or a directory that another run has locked, or a job that it
+    /// needs.
+    #[serde(rename = "for")]
+    pub awaited: String,
+    /// The job of its own run that it waits for.
+    pub needs: Option<String>,
+}
+
+/// Processes of a job that work without opsrun: it was killed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LeftRunning {
+    /// The run that started them.
+    pub run: String,
+    /// When they were started: RFC 3339, UTC.
+    pub since: MillisUtc,
+    /// Number of their process group.
+    pub process_group: i32,
+    /// Numbers of the processes.
+    pub pids: Vec<i32>,
+}
+
+impl LeftRunning {
+    /// Those of one job.
+    pub fn of(job: &JobName, orphans: &[Orphan]) -> Vec<Self> {
+        let of_job = orphans.iter().filter(|orphan| orphan.job() == *job);
+        of_job
+            .map(|orphan| Self {
+                run: orphan.run.clone(),
+                since: MillisUtc(orphan.since),
+                process_group: orphan.group(),
+                pids: orphan.pids.clone(),
+            })
+            .collect()
+    }
 }
 
 /// A target that is not started for a while, since it failed repeatedly.
@@ -139,6 +192,15 @@ fn cells(job: &JobDocument, now: DateTime<Utc>, zone: &Zone) -> [Cell; 7] {
     if let Some(since) = job.running_since {
         parts.push(format!("running for {}", times::ago(since.0, now)));
     }
+    if let Some(waiting) = &job.waiting {
+        let since = times::local(waiting.since, zone);
+        parts.push(format!("waits since {since} for {}", one_line(&waiting.awaited)));
+    }
+    let left = job
+        .left_running
+        .iter()
+        .map(|left| format!("still at work: {}", processes(&left.pids)));
+    parts.extend(left);
     parts.extend(last.map(|last| one_line(&last.outcome.summary)));
     let took = last.and_then(|last| last.millis);
     [

@@ -18,13 +18,10 @@ use super::statements::Statements as _;
 use super::{Store, StoreError};
 use crate::channel::message::Message;
 use crate::clock::MillisUtc;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
-
-/// How long delivered messages are kept.
-const KEPT_FOR: TimeDelta = TimeDelta::days(90);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -149,8 +146,7 @@ pub struct Replayed {
 }
 
 impl Store {
-    /// Gives up messages for channels that are not among `known`, and returns them. Removes messages that were delivered,
-    /// merged or dropped long ago.
+    /// Gives up messages for channels that are not among `known`, and returns them.
     pub fn tidy_messages(&self, known: &[&str], now: DateTime<Utc>) -> Result<Vec<StoredMessage>, StoreError> {
         let waiting = format!("SELECT {COLUMNS} FROM outbox WHERE state IN ('pending', 'held') ORDER BY seq");
         let strangers = |db: &Connection| {
@@ -158,17 +154,10 @@ impl Store {
             rows.retain(|row| !known.contains(&row.channel.as_str()));
             Ok::<_, rusqlite::Error>(rows)
         };
-        let old = "state IN ('sent', 'merged', 'dropped') AND settled_at < ?1";
-        let past = Stamp(now - KEPT_FOR);
-        let any = self.read(|db| {
-            let mut any_old = db.prepare_cached(&format!("SELECT 1 FROM outbox WHERE {old}"))?;
-            Ok(any_old.exists([&past])? || !strangers(db)?.is_empty())
-        })?;
-        if !any {
+        if self.read(strangers)?.is_empty() {
             return Ok(Vec::new());
         }
         self.write(|db| {
-            db.execute(&format!("DELETE FROM outbox WHERE {old}"), [&past])?;
             let mut given_up = strangers(db)?;
             for row in &mut given_up {
                 row.state = MessageState::Dead;

@@ -31,8 +31,20 @@ fn what_a_killed_daemon_left_is_at_work() {
     // By cron beside it, too.
     let said = world.ends(0, &["apply", "--due"]);
     assert!(!said.contains("run  "), "{said}");
+    let status = world.ends(1, &["status"]);
+    assert!(status.contains(&format!("still at work: pid {pid}; ")), "{status}");
+    let why = world.ends(0, &["why", "target:long"]);
+    assert!(why.contains("target:long is still at work since "), "{why}");
+    let run = why.split_once(": run ").unwrap().1.split(' ').next().unwrap();
+    let history = world.ends(0, &["history", run]);
+    assert!(
+        history.contains(&format!("still at work: target:long (pid {pid})\n")),
+        "{history}"
+    );
     serve.kill();
     end(&pid);
+    let history = world.ends(0, &["history", run]);
+    assert!(!history.contains("still at work"), "{history}");
     let serve = world.serve();
     assert_ne!(next(&fifo), pid);
     serve.term();
