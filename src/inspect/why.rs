@@ -3,8 +3,10 @@
 //! Invariant: the reasons are those that were recorded with the decisions.
 
 use crate::daemon::timetable::Timetable;
-use crate::inspect::outlook::outlook;
+use crate::inspect::lost_history;
+use crate::inspect::outlook::{JobPast, outlook};
 use crate::inspect::status::worst_outcome;
+use crate::inspect::waiting::waiting;
 use crate::launch::LaunchError;
 use crate::launch::history::known;
 use crate::liveness::children;
@@ -14,7 +16,7 @@ use crate::report::schedule::status::LeftRunning;
 use crate::report::schedule::why::{Because, FORMAT, JobRun, JobSchedule, RootCause, Silencer, WhyDocument};
 use crate::run::{Event, Outcome, State};
 use crate::store::schedules::FiringVerdict;
-use crate::store::{RunEnd, RunFilter, RunSummary, Store};
+use crate::store::{JobResult, RunEnd, RunFilter, RunSummary, Store};
 use crate::units::millis;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
@@ -26,7 +28,7 @@ use std::collections::BTreeMap;
 pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Result<WhyDocument, LaunchError> {
     known(model, Some(job))?;
     let store = Store::open_or_empty(&model.ops.state_dir)?;
-    let standing = store.job_status(job)?;
+    let standing = lost_history::job_status(model, &store, job)?;
     let timetable = Timetable::new(model);
     let agenda = store.agenda()?;
     let mut past = store.decisions(job, limit)?;
@@ -45,13 +47,22 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         )?
         .into_iter()
         .map(|run| job_run(&store, job, run));
-    let runs = runs.collect::<Result<_, _>>()?;
+    let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
+    if runs.is_empty() {
+        runs.extend(standing.last.as_ref().map(unknown_run));
+    }
     let request = RunRequest {
         only: vec![job.to_string()],
         ..RunRequest::default()
     };
     let scheduled = timetable.find(job);
-    let outlook = scheduled.map(|scheduled| outlook(scheduled, &agenda, &standing, &past, now));
+    let waiting = waiting(model, &store.open_runs()?, job);
+    let of_job = JobPast {
+        standing: &standing,
+        decisions: &past,
+        waiting: waiting.as_ref(),
+    };
+    let outlook = scheduled.map(|scheduled| outlook(scheduled, &agenda, of_job, now));
     let outlook = outlook.unwrap_or_default();
     let mut why = WhyDocument {
         format: FORMAT,
@@ -74,6 +85,7 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         overdue_since: outlook.overdue_since,
         handled_until: outlook.handled_until,
         waiting_since: agenda.queue.get(job).map(|queued| queued.instant),
+        waiting,
         running: standing.begun.filter(|begun| begun.end == RunEnd::Running),
         left_running: LeftRunning::of(job, &children::orphans(&model.ops.state_dir)),
         silenced_by: silencer(model, job, &store)?,
@@ -94,6 +106,7 @@ fn because(why: &WhyDocument) -> Because {
     match () {
         () if why.running.is_some() => Because::Running,
         () if !why.left_running.is_empty() => Because::LeftRunning,
+        () if why.waiting.is_some() => Because::Waiting,
         () if why.paused.is_some() => Because::Paused,
         () if why.back_off.is_some() => Because::BackedOff,
         () if why.waiting_since.is_some() => Because::Queued,
@@ -102,6 +115,21 @@ fn because(why: &WhyDocument) -> Because {
         () if not_run => Because::NotRun,
         () if begun.is_some() => Because::Ran,
         () => Because::Never,
+    }
+}
+
+/// A run of which only its copy is known.
+fn unknown_run(last: &JobResult) -> JobRun {
+    let outcome = worst_outcome(&last.outcomes);
+    JobRun {
+        run: last.run.clone(),
+        begun_at: last.at,
+        instants: Vec::new(),
+        command: String::new(),
+        state: outcome.map(|outcome| outcome.state),
+        summary: outcome.map(|outcome| outcome.summary.clone()),
+        waited: None,
+        root: None,
     }
 }
 
@@ -127,6 +155,7 @@ fn job_run(store: &Store, job: &JobName, line: RunSummary) -> Result<JobRun, Lau
     };
     Ok(JobRun {
         instants: store.claims_of(&line.run)?,
+        waited: store.waited(&line.run)?,
         root: worst.and_then(|outcome| root_cause(&outcomes, outcome)),
         state,
         summary,

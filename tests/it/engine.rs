@@ -11,6 +11,7 @@ use opsrun::archive::Writer;
 use opsrun::exec::RunSettings;
 use opsrun::exec::action::StepAbort;
 use opsrun::exec::engine::{self, LookAgain};
+use opsrun::exec::pool::StepPool;
 use opsrun::exec::recorder::Memory;
 use opsrun::exec::recorder::Recorder;
 use opsrun::exec::survey::World;
@@ -139,6 +140,14 @@ impl Memory for Watcher<'_> {
     fn history_of(&mut self, _: &JobName) -> Result<JobHistory, RecordError> {
         Ok(JobHistory::default())
     }
+
+    fn reading_of(&mut self, _: &str) -> Result<Option<String>, RecordError> {
+        Ok(None)
+    }
+
+    fn remember_reading(&mut self, _: &str, _: &str) -> Result<(), RecordError> {
+        Ok(())
+    }
 }
 
 fn model(targets: Vec<Target>) -> Model {
@@ -205,9 +214,10 @@ fn run(plan: &Plan, watcher: &mut Watcher<'_>, stop: Stop) -> Result<Status, Rec
     let state = tempfile::tempdir().unwrap();
     let how = RunSettings {
         run: "01JD".to_owned(),
-        threads: watcher.width,
+        slots: Arc::new(StepPool::new(watcher.width, watcher.width).member(opsrun::clock::now())),
         stop,
         children: Arc::new(Children::of(state.path(), "01JD").unwrap()),
+        copies: Arc::default(),
     };
     engine::run(
         plan,

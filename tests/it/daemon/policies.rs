@@ -1,6 +1,6 @@
 //! What becomes of a job that still runs, keeps failing, or was due when nobody was there.
 
-use super::next;
+use super::{Serve, next};
 use crate::support::workspace::{Workspace, is_gone};
 use chrono::Timelike as _;
 use std::fs;
@@ -63,8 +63,11 @@ fn one_waits_for_the_one_before_and_only_one() {
 
 #[test]
 fn runs_side_by_side_are_allowed_where_they_are() {
-    let world = Workspace::of_jobs(
-        r#"target "a" { shell "echo $$ > fifo; exec sleep 1000"; every "150ms"; overlap "allow"; timeout "1h"; }"#,
+    let world = Workspace::new(
+        r#"
+        ops version=1 { name "t"; concurrency 20; }
+        target "a" { shell "echo $$ > fifo; exec sleep 1000"; every "150ms"; overlap "allow"; timeout "1h"; }
+        "#,
     );
     let fifo = world.fifo("fifo");
     let mut serve = world.serve();
@@ -85,7 +88,7 @@ fn a_check_goes_on_beside_a_long_run_that_asked_it_too() {
         "#,
     );
     let fifo = world.fifo("fifo");
-    let mut serve = world.serve();
+    let mut serve = Serve::start(world.command(&["serve", "--verbose"]));
     next(&fifo);
     for _ in 0..5 {
         serve.says("ok        check:c");

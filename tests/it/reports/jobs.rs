@@ -135,6 +135,7 @@ pub fn checks() -> Vec<Check> {
                 address: address("::1", 443),
                 left: levels(Some(second * 86_400 * 21), Some(second * 86_400 * 7)),
                 ca_file: None,
+                verified: true,
             },
         ),
         check(
