@@ -178,12 +178,6 @@ impl PoolMember {
         let kept = self.kept().take();
         drop(kept);
     }
-
-    /// Frees the slot that is kept, unless it is of one of these lanes.
-    pub fn let_go_unless(&self, lanes: &[Lane]) {
-        let kept = self.kept().take_if(|slot| !lanes.contains(&slot.lane));
-        drop(kept);
-    }
 }
 
 /// A request for a slot; dropped, it is withdrawn.
@@ -283,9 +277,8 @@ mod tests {
         assert!(first.request(Lane::Check, None).take().is_some());
         let step = first.request(Lane::Work, None).take().unwrap();
         first.keep(step);
-        first.let_go_unless(&[Lane::Work]);
         assert!(waiting.take().is_none());
-        first.let_go_unless(&[Lane::Check]);
+        first.let_go();
         assert!(waiting.take().is_some());
     }
 
