@@ -32,7 +32,12 @@ pub fn run(args: &PlanArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let at = args.at.map(|at| at.resolve(zone));
     if let Some(count) = args.next {
         let count = usize::from(count);
-        let next = upcoming(&Timetable::new(&model), at.unwrap_or_else(clock::now), count, zone);
+        let next = upcoming(
+            &Timetable::new(&model),
+            at.unwrap_or_else(clock::now),
+            count,
+            &model.ops,
+        );
         let json = args.format() == PlanFormat::Json;
         print(&next, json, |next| upcoming_text(next, count, terminal.out))?;
         return Ok(Exit::Done.into());

@@ -56,7 +56,7 @@ pub fn serve(
     let model = Arc::new(model);
     let mut daemon = Daemon {
         timetable: Timetable::new(&model),
-        watch: FileWatch::new(&model.ops.files),
+        watch: FileWatch::new(&model.ops.files, &model.ops.zone_files),
         model,
         options,
         reload,
@@ -203,7 +203,7 @@ impl Daemon<'_> {
     fn replace_model(&mut self, model: Box<Model>) {
         self.timetable = Timetable::new(&model);
         if model.ops.files != self.model.ops.files {
-            self.watch = FileWatch::new(&model.ops.files);
+            self.watch = FileWatch::new(&model.ops.files, &model.ops.zone_files);
         }
         self.model = Arc::from(model);
         // Its channels may have changed.

@@ -6,3 +6,4 @@ mod decisions;
 mod lines;
 mod oracle;
 mod runs;
+mod zones;
