@@ -32,6 +32,7 @@
 //! | 3 | [`tree`] | the file system by handle; the only room that unlinks, renames over or truncates |
 //! | 4 | [`channel`] | messages, and the web services that they are sent to: settings and requests, pure |
 //! | 4 | [`archive`] | what a copy is: written, verified, published, restored |
+//! | 4 | [`liveness`] | which processes of opsrun, and which process groups of their commands, are still there |
 //! | 4 | [`secret`] | secrets: fetched, and masked in everything shown |
 //! | 5 | [`config`] | text → model; the only room that knows KDL |
 //! | 5 | [`plan`] | model + request + facts → the graph of steps |
@@ -65,6 +66,7 @@ pub mod inspect;
 pub mod keep_reason;
 pub mod launch;
 pub mod limits;
+pub mod liveness;
 pub mod model;
 pub mod net;
 pub mod own_process;

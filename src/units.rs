@@ -183,6 +183,16 @@ pub fn took(millis: u64) -> String {
     }
 }
 
+/// The same for what may be years: `3 d 4 h`, `10 years`.
+pub fn long_time(time: Duration) -> String {
+    let hours = time.as_secs() / 3_600;
+    match hours {
+        0..48 => took(time.as_secs().saturating_mul(1_000)),
+        48..17_544 => format!("{} d {} h", hours / 24, hours % 24),
+        _ => format!("{} years", hours / 8_766),
+    }
+}
+
 /// A size for people, in binary units with one decimal: `512 B`, `1.5 KiB`, `10.0 GiB`.
 pub fn show_size(bytes: u64) -> String {
     let mut value = bytes as f64;
@@ -255,6 +265,26 @@ pub fn parse_hex(text: &str) -> Option<[u8; 32]> {
     bytes.collect::<Option<Vec<u8>>>()?.try_into().ok()
 }
 
+/// `%41` is `A`; what is not an escape stays.
+pub fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut rest = text.as_bytes();
+    let mut plain = Vec::with_capacity(rest.len());
+    while let Some((first, more)) = rest.split_first() {
+        let digits = more
+            .get(..2)
+            .filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        let byte = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        if let Some(byte) = byte.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            plain.push(byte);
+            rest = more.get(2..).unwrap_or_default();
+        } else {
+            plain.push(*first);
+            rest = more;
+        }
+    }
+    plain
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -317,5 +347,10 @@ mod tests {
             let value = parse_duration(text).unwrap();
             assert_eq!(parse_duration(&show_duration(value)), Ok(value), "{text}");
         }
+    }
+
+    #[test]
+    fn escapes_are_undone() {
+        assert_eq!(percent_decoded("a%41%zz%4"), b"aA%zz%4");
     }
 }

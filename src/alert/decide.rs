@@ -47,6 +47,8 @@ pub struct KeyState {
     /// After `fail-after` and `recover-after`; `None` is good.
     pub bad: Option<Severity>,
     pub last: Option<Outcome>,
+    /// The run of `last`.
+    pub run: Option<String>,
     /// The state of the result that set `bad`.
     pub state: Option<State>,
     bad_in_a_row: u32,
@@ -144,6 +146,11 @@ impl KeyState {
     /// True when it silences the keys that name it.
     pub fn silences(&self) -> bool {
         self.bad >= Some(Severity::Warning)
+    }
+
+    /// True when its trouble is known, or its changes are.
+    pub fn is_known(&self) -> bool {
+        self.bad.is_some() || self.flapping
     }
 
     /// True when there is nothing to remember: it is good, and no channel was notified otherwise recently.

@@ -154,9 +154,11 @@ pub fn send_test<'a>(
     let one = |channel: &'a Channel| {
         let message = Message::probe(&origin, crate::clock::now());
         async move {
-            let mut delivery = deliver.deliver(channel, &message).await;
-            let (Delivery::Sent { answer: text } | Delivery::Retry { why: text, .. } | Delivery::Dead { why: text }) =
-                &mut delivery;
+            let mut delivery = deliver.deliver(channel, &message, channel.recipients()).await;
+            let (Delivery::Sent { answer: text }
+            | Delivery::Partial { why: text, .. }
+            | Delivery::Retry { why: text, .. }
+            | Delivery::Dead { why: text }) = &mut delivery;
             *text = deliver.vault.redact(text);
             (channel, delivery)
         }

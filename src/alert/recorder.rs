@@ -5,17 +5,19 @@
 //! Invariant: no text is written before the vault has redacted it.
 
 use super::decide::{AlertAction, KeyState, Notification};
-use super::rules::{AlertRules, run_channels};
-use crate::channel::message::{CONFIG, Message, MessageOrigin};
+use super::rules::{AlertRules, RunFollower, run_followers};
+use crate::channel::message::{CLOCK, CONFIG, Message, MessageOrigin};
 use crate::exec::survey;
-use crate::model::channel::LOG;
-use crate::model::{Model, StepName};
+use crate::model::channel::{LOG, Severity};
+use crate::model::command::shell_line;
+use crate::model::{JobName, Model, StepName};
 use crate::run::{Event, Outcome, State};
 use crate::secret::Vault;
 use crate::store::outbox::{Ledger, MessageState};
 use crate::store::{Store, StoreError};
 use chrono::{DateTime, Utc};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::path::Path;
 
 /// The alerts of one run, or of none.
 #[derive(Debug)]
@@ -24,22 +26,21 @@ pub struct AlertRecorder<'a> {
     vault: &'a Vault,
     origin: MessageOrigin,
     run: Option<String>,
-    /// The channels that receive runs, by the steps of the jobs that notify them.
-    run_channels: BTreeMap<StepName, Vec<&'a str>>,
-    /// The channels that were notified of the start of this run, each with the failures that concern it.
-    started: BTreeMap<&'a str, Vec<String>>,
+    /// The channels that receive runs.
+    followers: Vec<RunFollower<'a>>,
+    /// Those that were notified of the start of this run.
+    started: BTreeSet<&'a str>,
+    /// Steps of this run that failed, each with what happened.
+    failed: Vec<(StepName, State, String)>,
+    /// The jobs that took part in this run.
+    took_part: BTreeSet<JobName>,
 }
+
+/// Where commands look for an ops file that is not named.
+const SYSTEM_FILE: &str = "/etc/opsrun/ops.kdl";
 
 impl<'a> AlertRecorder<'a> {
     pub fn new(model: &'a Model, vault: &'a Vault, run: Option<&str>) -> Self {
-        let mut channels: BTreeMap<StepName, Vec<&str>> = BTreeMap::new();
-        for job in model.jobs() {
-            for channel in run_channels(model, &job) {
-                for step in job.name().steps() {
-                    channels.entry(step).or_default().push(&channel.name);
-                }
-            }
-        }
         Self {
             model,
             vault,
@@ -48,8 +49,10 @@ impl<'a> AlertRecorder<'a> {
                 host: survey::host(),
             },
             run: run.map(str::to_owned),
-            run_channels: channels,
-            started: BTreeMap::new(),
+            followers: run_followers(model),
+            started: BTreeSet::new(),
+            failed: Vec::new(),
+            took_part: BTreeSet::new(),
         }
     }
 
@@ -60,7 +63,7 @@ impl<'a> AlertRecorder<'a> {
                 Event::StepStarted { step } => self.step_started(ledger, step, now)?,
                 Event::StepFinished { step, outcome } => self.step_finished(ledger, step, outcome, now)?,
                 Event::RunFinished { .. } => {
-                    self.run_finished(ledger, now)?;
+                    self.finish_run(ledger, None, now)?;
                     self.time_passed(ledger, now)?;
                 }
                 _ => {}
@@ -80,11 +83,14 @@ impl<'a> AlertRecorder<'a> {
         for event in events {
             match event {
                 Event::StepStarted { step } => drop(self.first_seen(step)),
-                Event::StepFinished { step, outcome } => self.note_failure(step, outcome),
+                Event::StepFinished { step, outcome } if outcome.state != State::Paused => {
+                    self.first_seen(step);
+                    self.note_failure(step, outcome);
+                }
                 _ => {}
             }
         }
-        let help = "`opsrun history` shows what happened before; commands that the run started may still be running";
+        let help = "`opsrun status` shows what is still at work";
         let outcome = Outcome {
             help: Some(help.to_owned()),
             ..Outcome::new(State::Interrupted, "the run was interrupted")
@@ -92,10 +98,7 @@ impl<'a> AlertRecorder<'a> {
         for step in unfinished {
             self.step_finished(ledger, step, &outcome, now)?;
         }
-        for failures in self.started.values_mut().filter(|failures| failures.is_empty()) {
-            failures.push("the run was interrupted".to_owned());
-        }
-        self.run_finished(ledger, now)
+        self.finish_run(ledger, Some("the run was interrupted"), now)
     }
 
     /// Repetitions, and states that have settled without a result.
@@ -113,17 +116,32 @@ impl<'a> AlertRecorder<'a> {
     }
 
     fn result(&self, ledger: &Ledger<'_>, key: &str, outcome: &Outcome, now: DateTime<Utc>) -> rusqlite::Result<()> {
-        let Some(rules) = self.rules(key) else {
-            return Ok(());
-        };
+        match self.rules(key) {
+            Some(rules) => self.result_by(ledger, key, &rules, outcome, now),
+            None => Ok(()),
+        }
+    }
+
+    fn result_by(
+        &self,
+        ledger: &Ledger<'_>,
+        key: &str,
+        rules: &AlertRules,
+        outcome: &Outcome,
+        now: DateTime<Utc>,
+    ) -> rusqlite::Result<()> {
         let before = state(ledger, key)?;
-        let silenced = is_silenced(ledger, &rules)?;
-        let (after, actions) = before.after(&rules, &self.redacted(outcome), silenced, now);
-        self.write(ledger, key, &rules, (&before, &after), actions, now)
+        let silenced = is_silenced(ledger, rules)?;
+        let outcome = self.redacted(outcome);
+        let (mut after, actions) = before.after(rules, &outcome, silenced, now);
+        if after.last.as_ref() == Some(&outcome) {
+            after.run.clone_from(&self.run);
+        }
+        self.write(ledger, key, rules, (&before, &after), actions, now)
     }
 
     fn rules(&self, key: &str) -> Option<AlertRules> {
-        if key == CONFIG {
+        if matches!(key, CONFIG | CLOCK) {
             return Some(AlertRules::of_config(self.model));
         }
         AlertRules::of_step(self.model, &key.parse().ok()?)
@@ -140,28 +158,52 @@ impl<'a> AlertRecorder<'a> {
             self.step_started(ledger, step, now)?;
             self.note_failure(step, outcome);
         }
-        self.result(ledger, &step.to_string(), outcome, now)
+        let Some(mut rules) = AlertRules::of_step(self.model, step) else {
+            return Ok(());
+        };
+        let key = step.to_string();
+        if outcome.state == State::Blocked && self.is_explained(&rules) && !state(ledger, &key)?.is_known() {
+            rules.subscribers.retain(|to| to.channel == LOG);
+        }
+        self.result_by(ledger, &key, &rules, outcome, now)
     }
 
-    /// For a channel that receives runs, the run starts with the first step of a job that notifies it.
+    /// One cause, one message: each channel that would be notified of a blocked step is notified of a step of this run that
+    /// failed.
+    fn is_explained(&self, rules: &AlertRules) -> bool {
+        let causes = self.failed.iter().filter(|(_, state, _)| *state != State::Blocked);
+        let causes: Vec<AlertRules> = causes
+            .filter_map(|(cause, ..)| AlertRules::of_step(self.model, cause))
+            .collect();
+        let explains = |to: &str| {
+            let mut subscribers = causes.iter().flat_map(|cause| &cause.subscribers);
+            subscribers.any(|known| known.channel == to)
+        };
+        let concerned = rules.subscribers.iter();
+        let mut concerned = concerned.filter(|to| to.channel != LOG && to.min_severity == Severity::Info);
+        !causes.is_empty() && concerned.all(|to| explains(&to.channel))
+    }
+
+    /// For a channel that receives runs, the run starts with the first step of a job that it follows.
     fn step_started(&mut self, ledger: &Ledger<'_>, step: &StepName, now: DateTime<Utc>) -> rusqlite::Result<()> {
         let run = self.run.clone().unwrap_or_default();
         for channel in self.first_seen(step) {
             let message = Message::of_run(&self.origin, &run, None, "the run has started", now);
-            self.enqueue(ledger, channel, message, MessageState::Pending)?;
+            self.enqueue(ledger, channel, self.shown(message), MessageState::Pending)?;
         }
         Ok(())
     }
 
     /// The channels for which this is the first step of the run.
     fn first_seen(&mut self, step: &StepName) -> Vec<&'a str> {
+        let job = step.job();
         let mut first = Vec::new();
-        for channel in self.run_channels.get(step).into_iter().flatten() {
-            self.started.entry(channel).or_insert_with(|| {
-                first.push(*channel);
-                Vec::new()
-            });
+        for follower in &self.followers {
+            if follower.jobs.contains(&job) && self.started.insert(follower.channel) {
+                first.push(follower.channel);
+            }
         }
+        self.took_part.insert(job);
         first
     }
 
@@ -169,24 +211,79 @@ impl<'a> AlertRecorder<'a> {
         if outcome.state.opens() || outcome.state == State::Paused {
             return;
         }
-        for channel in self.run_channels.get(step).into_iter().flatten() {
-            let failure = format!("{step} {}: {}", outcome.state.predicate(), outcome.summary);
-            self.started.entry(channel).or_default().push(failure);
-        }
+        let failure = format!("{step} {}: {}", outcome.state.predicate(), outcome.summary);
+        self.failed.push((step.clone(), outcome.state, failure));
     }
 
-    fn run_finished(&mut self, ledger: &Ledger<'_>, now: DateTime<Utc>) -> rusqlite::Result<()> {
+    /// Reports the end of this run. `interruption`: why it ended early.
+    fn finish_run(
+        &mut self,
+        ledger: &Ledger<'_>,
+        interruption: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> rusqlite::Result<()> {
         let run = self.run.clone().unwrap_or_default();
-        for (channel, failures) in std::mem::take(&mut self.started) {
+        let (started, failed) = (std::mem::take(&mut self.started), std::mem::take(&mut self.failed));
+        for follower in self
+            .followers
+            .iter()
+            .filter(|follower| started.contains(follower.channel))
+        {
+            let concerns = |step: &StepName| follower.counted.contains(&step.job());
+            let failures = failed.iter().filter(|(step, ..)| concerns(step));
+            let mut failures: Vec<String> = failures.map(|(.., failure)| failure.clone()).collect();
+            if failures.is_empty() {
+                failures.extend(interruption.map(str::to_owned));
+            }
+            // The failure of a job lasts until that job succeeds, whatever else does.
+            for job in follower.jobs.iter().filter(|job| !self.took_part.contains(job)) {
+                failures.extend(self.lasting_failure(ledger, job)?);
+            }
             let (state, summary) = match failures.first() {
                 None => (State::Ok, "the run succeeded"),
                 Some(first) => (State::Failed, first.as_str()),
             };
             let mut message = Message::of_run(&self.origin, &run, Some(state), summary, now);
             message.details.clone_from(&failures);
-            self.enqueue(ledger, channel, message, MessageState::Pending)?;
+            self.enqueue(ledger, follower.channel, self.shown(message), MessageState::Pending)?;
         }
         Ok(())
+    }
+
+    /// How a job that is not in this run failed the last time.
+    fn lasting_failure(&self, ledger: &Ledger<'_>, job: &JobName) -> rusqlite::Result<Option<String>> {
+        let paused = self.model.jobs().any(|known| known.name() == *job && known.paused());
+        for step in job.steps().into_iter().filter(|_| !paused) {
+            let known = state(ledger, &step.to_string())?;
+            let failed = known.state.filter(|state| known.bad.is_some() && !state.opens());
+            if let Some(state) = failed {
+                let summary = known.last.map_or_else(String::new, |last| last.summary);
+                return Ok(Some(format!(
+                    "{step} {} since an earlier run: {summary}",
+                    state.predicate()
+                )));
+            }
+        }
+        Ok(None)
+    }
+
+    /// With the command that shows its run.
+    fn shown(&self, mut message: Message) -> Message {
+        let file = self
+            .model
+            .ops
+            .files
+            .first()
+            .filter(|file| **file != Path::new(SYSTEM_FILE));
+        message.show = message.run.as_ref().map(|run| {
+            let mut words = ["opsrun", "history", run].map(str::to_owned).to_vec();
+            words.extend(
+                file.iter()
+                    .flat_map(|file| ["-f".to_owned(), file.to_string_lossy().into_owned()]),
+            );
+            shell_line(&words)
+        });
+        message
     }
 
     fn write(
@@ -200,8 +297,9 @@ impl<'a> AlertRecorder<'a> {
     ) -> rusqlite::Result<()> {
         let enqueue = |notification: &Notification, state| {
             let mut message = after.message(&self.origin, key, rules, notification, now);
-            message.run.clone_from(&self.run);
-            self.enqueue(ledger, &notification.channel, message, state)
+            // Time alone has no run: then it is the run of the last result.
+            message.run = self.run.clone().or_else(|| after.run.clone());
+            self.enqueue(ledger, &notification.channel, self.shown(message), state)
         };
         for action in actions {
             match action {
@@ -248,6 +346,12 @@ pub fn report_time(model: &Model, store: &Store, vault: &Vault) -> Result<(), St
 pub fn report_config(model: &Model, store: &Store, vault: &Vault, outcome: &Outcome) -> Result<(), StoreError> {
     let recorder = AlertRecorder::new(model, vault, None);
     store.write_alerts(&mut |ledger| recorder.result(ledger, CONFIG, outcome, crate::clock::now()))
+}
+
+/// Reports whether the schedules follow the clock.
+pub fn report_clock(model: &Model, store: &Store, vault: &Vault, outcome: &Outcome) -> Result<(), StoreError> {
+    let recorder = AlertRecorder::new(model, vault, None);
+    store.write_alerts(&mut |ledger| recorder.result(ledger, CLOCK, outcome, crate::clock::now()))
 }
 
 /// A state that cannot be read counts as none.

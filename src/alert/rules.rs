@@ -1,10 +1,12 @@
 //! Which rules apply to the alerts of a key, and which channels receive them.
 //!
 //! Takes the model and a key. Pure.
-//! Invariant: the log receives everything, and a dead man's switch receives runs only.
+//! Invariant: the log receives everything. A dead man's switch receives runs only, and runs of checks only if it names
+//! the checks.
 
-use crate::channel::{service::MessageScope, spec};
-use crate::model::channel::{ChannelKind, LOG, Severity};
+use crate::channel::scope;
+use crate::channel::service::MessageScope;
+use crate::model::channel::{LOG, Severity};
 use crate::model::{Channel, Job, JobName, Model, StepKind, StepName};
 use std::time::Duration;
 
@@ -52,7 +54,7 @@ impl AlertRules {
         })
     }
 
-    /// The ops file itself: every channel is notified.
+    /// The ops file itself, and the clock: every channel is notified.
     pub fn of_config(model: &Model) -> Self {
         Self {
             job: None,
@@ -84,25 +86,56 @@ fn notified<'a>(model: &'a Model, notify: Option<&[String]>) -> impl Iterator<It
     channels.filter(move |channel| notify.is_none_or(|names| names.contains(&channel.name)))
 }
 
-fn scope(channel: &Channel) -> MessageScope {
-    match &channel.kind {
-        ChannelKind::Web(web) => spec(web.service).scope,
-        ChannelKind::Email(_) | ChannelKind::Command(_) => MessageScope::Changes,
-    }
-}
-
 /// True when it receives the start and the end of runs, and nothing else.
 pub fn receives_runs(channel: &Channel) -> bool {
-    scope(channel) == MessageScope::Runs
+    scope(&channel.kind) == MessageScope::Runs
 }
 
 /// True when several keys cannot be joined into one message, because the receiver tracks each key by itself.
 pub fn tracks_keys(channel: &Channel) -> bool {
-    scope(channel) != MessageScope::Changes
+    scope(&channel.kind) != MessageScope::Changes
 }
 
-/// The channels that receive the runs of a job.
-pub fn run_channels<'a>(model: &'a Model, job: &Job<'_>) -> Vec<&'a Channel> {
-    let channels = notified(model, job.settings().notify.as_deref());
-    channels.filter(|channel| receives_runs(channel)).collect()
+/// A channel that receives runs, and the jobs that it follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFollower<'a> {
+    pub channel: &'a str,
+    /// It receives the runs in which one of these takes part.
+    pub jobs: Vec<JobName>,
+    /// A run fails when one of these does; `jobs` are among them.
+    pub counted: Vec<JobName>,
+}
+
+/// The channels that receive runs. Without `job`, one follows the jobs that notify it and have a schedule, or all of them
+/// if none has one. Checks are followed only where they are named.
+pub fn run_followers(model: &Model) -> Vec<RunFollower<'_>> {
+    let follower = |channel: &'_ Channel| {
+        if let Some(jobs) = &channel.follows {
+            return (jobs.clone(), jobs.clone());
+        }
+        let notifying = model.jobs().filter(|job| {
+            let notify = job.settings().notify.as_ref();
+            !matches!(job, Job::Check(_)) && notify.is_none_or(|names| names.contains(&channel.name))
+        });
+        let notifying: Vec<Job<'_>> = notifying.collect();
+        let any_scheduled = notifying.iter().any(|job| job.schedule().is_some());
+        let jobs = notifying
+            .iter()
+            .filter(|job| !any_scheduled || job.schedule().is_some());
+        (
+            jobs.map(Job::name).collect(),
+            notifying.iter().map(Job::name).collect::<Vec<_>>(),
+        )
+    };
+    let channels = model.channels.iter().filter(|channel| receives_runs(channel));
+    channels
+        .map(|channel| {
+            let (jobs, counted) = follower(channel);
+            RunFollower {
+                channel: &channel.name,
+                jobs,
+                counted,
+            }
+        })
+        .collect()
 }

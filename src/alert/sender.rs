@@ -1,17 +1,18 @@
 //! From the outbox to the channels: attempts, waiting, giving up.
 //!
 //! Claims messages in the store, hands each to a [`Deliver`], and records the result. Each channel is served by itself, one
-//! message at a time: a channel that hangs keeps no other waiting.
+//! message at a time: a channel that hangs keeps no other waiting. What a channel gives up goes to its fallback, if it has
+//! one. A message that some recipients of a mail have is sent to the others alone.
 //! Invariant: a message leaves the outbox only after it was delivered or given up, and giving up is logged.
 
 use super::rules::tracks_keys;
-use crate::channel::answer::Delivery;
-use crate::channel::message::Message;
+use crate::channel::answer::{Delivery, RecipientResults};
+use crate::channel::message::{Message, MessageKind};
 use crate::clock::Stopwatch;
 use crate::error_chain::error_chain;
 use crate::model::Channel;
 use crate::signal::Stop;
-use crate::store::outbox::{ClaimRequest, ClaimedMessage, OutboxClaim, Settlement};
+use crate::store::outbox::{ClaimRequest, ClaimedMessage, OutboxClaim, Relay, Settlement};
 use crate::store::{Store, StoreError};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{join_all, try_join_all};
@@ -23,6 +24,10 @@ const FIRST_WAIT: Duration = Duration::from_secs(10);
 const MAX_WAIT: Duration = Duration::from_secs(3600);
 /// A server that asks for a longer wait is tried after this.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// No channel is left alone for longer because of one answer: then the next new message is tried.
+const MAX_PAUSE: Duration = Duration::from_secs(3600);
+/// How long the last message that a rate limit allows waits for others, while more may come.
+const GATHER_TIME: TimeDelta = TimeDelta::seconds(10);
 /// A message that fails for longer is given up.
 pub const GIVE_UP_AFTER: TimeDelta = TimeDelta::days(3);
 /// Added to the channel's timeout, to end a command and its children.
@@ -36,9 +41,9 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 const STORE_RETRY: Duration = Duration::from_secs(30);
 
 pub trait Deliver {
-    /// Makes one attempt, within the channel's timeout. It may be dropped at any time, and must leave nothing behind
-    /// then.
-    fn deliver(&self, channel: &Channel, message: &Message) -> impl Future<Output = Delivery>;
+    /// Makes one attempt, within the channel's timeout; `to`: which of the channel's recipients are to get it. It
+    /// may be dropped at any time, and must leave nothing behind then.
+    fn deliver(&self, channel: &Channel, message: &Message, to: &[String]) -> impl Future<Output = Delivery>;
 }
 
 #[expect(missing_debug_implementations, reason = "it holds functions")]
@@ -64,6 +69,14 @@ impl Deadline<'_> {
         match self {
             Self::After(since, limit) => since.elapsed() >= *limit,
             Self::Stopped(stop) => stop.asked(),
+        }
+    }
+
+    /// More messages may come while it lasts.
+    fn gather(&self) -> TimeDelta {
+        match self {
+            Self::After(..) => TimeDelta::zero(),
+            Self::Stopped(_) => GATHER_TIME,
         }
     }
 
@@ -137,6 +150,15 @@ impl<D: Deliver> OutboxSender<'_, D> {
         ));
     }
 
+    fn log_refused(&self, channel: &str, message: &Message, results: &RecipientResults) {
+        if let Some(refusals) = results.refusals() {
+            let (id, title) = (&message.id, message.title());
+            (self.log)(&format!(
+                "alert {id} for channel {channel} was {refusals}; its title: {title}"
+            ));
+        }
+    }
+
     /// Sends what is due for one channel.
     async fn drain(&self, channel: &Channel, deadline: &Deadline<'_>) -> Result<(), StoreError> {
         let timeout = channel.timeout + TIMEOUT_MARGIN;
@@ -147,18 +169,27 @@ impl<D: Deliver> OutboxSender<'_, D> {
                 lease: timeout + LEASE_MARGIN,
                 rate_limit: channel.rate_limit.map(|limit| (limit.count, limit.per)),
                 key_by_key: tracks_keys(channel),
+                gather: deadline.gather(),
             })?;
             match claim {
                 OutboxClaim::Nothing(_) => return Ok(()),
                 OutboxClaim::Several(messages) => self.join(channel, &messages)?,
                 OutboxClaim::One(claimed) => {
-                    let delivery = tokio::select! {
-                        biased;
-                        delivery = self.deliver.deliver(channel, &claimed.message) => delivery,
-                        () = tokio::time::sleep(timeout) => Delivery::retry("no answer in time"),
-                        () = deadline.wait() => Delivery::retry("opsrun ended before there was an answer"),
+                    let to = claimed.addressees(channel.recipients());
+                    let delivery = if to.is_empty() && !channel.recipients().is_empty() {
+                        Delivery::Partial {
+                            results: RecipientResults::default(),
+                            why: BEHIND.to_owned(),
+                        }
+                    } else {
+                        tokio::select! {
+                            biased;
+                            delivery = self.deliver.deliver(channel, &claimed.message, &to) => delivery,
+                            () = tokio::time::sleep(timeout) => Delivery::retry("no answer in time"),
+                            () = deadline.wait() => Delivery::retry("opsrun ended before there was an answer"),
+                        }
                     };
-                    self.settle(channel, &claimed, delivery)?;
+                    self.settle(channel, &claimed, &to, delivery)?;
                 }
             }
         }
@@ -179,39 +210,153 @@ impl<D: Deliver> OutboxSender<'_, D> {
             .map(drop)
     }
 
-    fn settle(&self, channel: &Channel, claimed: &ClaimedMessage, delivery: Delivery) -> Result<(), StoreError> {
+    fn settle(
+        &self,
+        channel: &Channel,
+        claimed: &ClaimedMessage,
+        to: &[String],
+        delivery: Delivery,
+    ) -> Result<(), StoreError> {
         let now = (self.clock)();
         let name = &channel.name;
         let settlement = match delivery {
             Delivery::Sent { answer } => {
                 tracing::info!(channel = %name, id = %claimed.message.id, answer = %(self.redact)(&answer), "alert sent");
-                Settlement::Sent
+                let results = RecipientResults {
+                    taken: to.to_vec(),
+                    refused: Vec::new(),
+                };
+                self.taken(channel, claimed, results, &answer, to)
             }
-            Delivery::Dead { why } => Settlement::Dead {
-                why: (self.redact)(&why),
-            },
-            Delivery::Retry { why, .. } if claimed.first_attempt.is_some_and(|first| now - first >= GIVE_UP_AFTER) => {
-                Settlement::Dead {
-                    why: format!("{}, for more than 3 days", (self.redact)(&why)),
-                }
+            Delivery::Partial { results, why } => {
+                self.log_refused(name, &claimed.message, &results);
+                self.taken(channel, claimed, results, &why, to)
             }
+            Delivery::Dead { why } => self.dead(channel, claimed, &claimed.recipients, (self.redact)(&why)),
             Delivery::Retry { after, why } => {
-                let wait = wait(claimed.attempts, (self.random)()).max(after.unwrap_or_default().min(MAX_RETRY_AFTER));
-                Settlement::Retry {
-                    due: now + TimeDelta::from_std(wait).unwrap_or_default(),
-                    whole_channel: after.is_some(),
-                    why: (self.redact)(&why),
+                let why = (self.redact)(&why);
+                if self.is_too_old(claimed) {
+                    self.dead(
+                        channel,
+                        claimed,
+                        &claimed.recipients,
+                        format!("{why}, for more than 3 days"),
+                    )
+                } else {
+                    let after = after.map(|after| after.min(MAX_RETRY_AFTER));
+                    let wait = wait(claimed.attempts, (self.random)()).max(after.unwrap_or_default());
+                    let later = |wait: Duration| now + TimeDelta::from_std(wait).unwrap_or_default();
+                    Settlement::Retry {
+                        due: later(wait),
+                        pause_until: after.map(|after| later(after.min(MAX_PAUSE))),
+                        why,
+                        recipients: None,
+                        progress: false,
+                    }
                 }
             }
         };
         self.store
             .settle_message(&claimed.message.id, &claimed.lease, &settlement, now)?;
-        if let Settlement::Dead { why } = &settlement {
+        if let Settlement::Dead { why, .. } = &settlement {
             self.log_given_up(name, &claimed.message, why);
         }
         Ok(())
     }
+
+    fn is_too_old(&self, claimed: &ClaimedMessage) -> bool {
+        let now = (self.clock)();
+        claimed.first_attempt.is_some_and(|first| now - first >= GIVE_UP_AFTER)
+    }
+
+    /// After an attempt in which not every recipient of `to` has to have got it.
+    fn taken(
+        &self,
+        channel: &Channel,
+        claimed: &ClaimedMessage,
+        now_done: RecipientResults,
+        answer: &str,
+        to: &[String],
+    ) -> Settlement {
+        let now = (self.clock)();
+        let progress = !now_done.taken.is_empty();
+        let mut done = claimed.recipients.clone();
+        done.extend(now_done);
+        let left: Vec<&String> = channel.recipients().iter().filter(|to| !done.includes(to)).collect();
+        if left.is_empty() {
+            if done.taken.is_empty() && !done.refused.is_empty() {
+                return self.dead(channel, claimed, &done, done.refusals().unwrap_or_default());
+            }
+            return Settlement::Sent {
+                note: done.refusals(),
+                relay: self
+                    .relay(channel, claimed, None)
+                    .filter(|relay| relay.message.is_over()),
+            };
+        }
+        let why = (self.redact)(answer);
+        if self.is_too_old(claimed) {
+            return self.dead(channel, claimed, &done, format!("{why}, for more than 3 days"));
+        }
+        // Those that wait for an earlier message get this one right after it.
+        let refused_for_now = left.iter().any(|address| to.contains(address));
+        let wait = if refused_for_now {
+            wait(claimed.attempts, (self.random)())
+        } else {
+            Duration::ZERO
+        };
+        Settlement::Retry {
+            due: now + TimeDelta::from_std(wait).unwrap_or_default(),
+            pause_until: None,
+            why: if refused_for_now { why } else { BEHIND.to_owned() },
+            recipients: Some(done),
+            progress,
+        }
+    }
+
+    fn dead(&self, channel: &Channel, claimed: &ClaimedMessage, done: &RecipientResults, why: String) -> Settlement {
+        let mut why = why;
+        if !done.taken.is_empty() {
+            why = format!("{why}; delivered to {}", done.taken.join(", "));
+        }
+        let relay = self.relay(channel, claimed, Some(&why));
+        if let Some(relay) = &relay {
+            why = format!("{why}; handed to the fallback {}", relay.channel);
+        }
+        Settlement::Dead { why, relay }
+    }
+
+    /// The message as the fallback of this channel receives it. Of runs, it receives failures only.
+    fn relay(&self, channel: &Channel, claimed: &ClaimedMessage, why: Option<&str>) -> Option<Relay> {
+        let fallback = channel.fallback.as_ref()?;
+        let mut given_up_by = claimed.given_up_by.clone();
+        given_up_by.push(channel.name.clone());
+        let of_a_run = match claimed.message.kind {
+            MessageKind::RunStarted => return None,
+            MessageKind::RunFinished => true,
+            _ => false,
+        };
+        let known = self.channels.iter().any(|known| known.name == *fallback);
+        if !known || given_up_by.contains(fallback) || (of_a_run && claimed.message.is_over()) {
+            return None;
+        }
+        let mut message = claimed.message.clone();
+        message.id = ulid::Ulid::new().to_string();
+        if let Some(why) = why {
+            message
+                .details
+                .insert(0, format!("channel {} gave it up: {why}", channel.name));
+        }
+        Some(Relay {
+            channel: fallback.clone(),
+            message: message.cleaned(self.redact),
+            given_up_by,
+        })
+    }
 }
+
+/// Why a recipient does not get a message yet.
+const BEHIND: &str = "a recipient waits for an earlier alert";
 
 /// The wait after this many earlier attempts: between half and all of a time that doubles, so that senders that failed
 /// together do not come back together.

@@ -5,6 +5,7 @@
 
 use super::line::short_line;
 use crate::net::posted::Posted;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 pub type RedactFn<'a> = &'a (dyn Fn(&str) -> String + Sync);
@@ -21,8 +22,42 @@ pub enum Delivery {
         after: Option<Duration>,
         why: String,
     },
+    /// Not every recipient got the message in this attempt. The others are asked again, but for those in `results`.
+    Partial {
+        results: RecipientResults,
+        /// What became of the recipients that did not get it.
+        why: String,
+    },
     /// Final: another attempt would end in the same way.
     Dead { why: String },
+}
+
+/// The recipients of a message that are not asked again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RecipientResults {
+    /// They have it.
+    pub taken: Vec<String>,
+    /// Refused for good, each with the answer.
+    pub refused: Vec<(String, String)>,
+}
+
+impl RecipientResults {
+    pub fn includes(&self, address: &str) -> bool {
+        self.taken.iter().any(|taken| taken == address) || self.refused.iter().any(|(refused, _)| refused == address)
+    }
+
+    pub fn extend(&mut self, more: Self) {
+        self.taken.extend(more.taken);
+        self.refused.extend(more.refused);
+    }
+
+    /// `refused for a@example.com: 550 unknown`; `None` if no recipient was refused.
+    pub fn refusals(&self) -> Option<String> {
+        let each = self.refused.iter();
+        let each: Vec<String> = each.map(|(to, answer)| format!("refused for {to}: {answer}")).collect();
+        (!each.is_empty()).then(|| each.join("; "))
+    }
 }
 
 impl Delivery {
@@ -90,6 +125,7 @@ mod tests {
                 ("retry", why)
             }
             Delivery::Dead { why } => ("dead", why),
+            Delivery::Partial { why, .. } => ("partial", why),
         };
         for status in 0..=999 {
             let expected = match status {

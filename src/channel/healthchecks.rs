@@ -1,4 +1,4 @@
-//! `healthchecks`: a dead man's switch, pinged at the start and the end of runs.
+//! `healthchecks`: a dead man's switch, pinged at the start and the end of the runs of one job, or of a few.
 //!
 //! <https://healthchecks.io/docs/http_api/>. A run has the same `rid` at its start and at its end, the run's id as a UUID,
 //! so that its duration is measured; the body is kept there as its log. Messages that are not about runs are not sent, and
@@ -17,16 +17,26 @@ use crate::net::posted::Posted;
 use ulid::Ulid;
 
 pub const HEALTHCHECKS: WebServiceSpec = WebServiceSpec {
-    summary: "a dead man's switch: pinged at the start, the success and the failure of runs",
-    example: "healthchecks { url from-env=\"HC_URL\"; }",
-    settings: &[ServiceSetting {
-        name: "url",
-        kind: SettingKind::Url,
-        variable: "HC_URL",
-        summary: "the ping URL of the check",
-        example: "url from-env=\"HC_URL\"",
-        ..ServiceSetting::REQUIRED
-    }],
+    summary: "a dead man's switch: pinged at the start, the success and the failure of the runs of a job",
+    example: "healthchecks { url from-env=\"HC_URL\"; job \"backup:data\"; }",
+    settings: &[
+        ServiceSetting {
+            name: "url",
+            kind: SettingKind::Url,
+            variable: "HC_URL",
+            summary: "the ping URL of the check",
+            example: "url from-env=\"HC_URL\"",
+            ..ServiceSetting::REQUIRED
+        },
+        ServiceSetting {
+            name: "job",
+            kind: SettingKind::Jobs,
+            summary: "the job whose runs it receives; several of one schedule are possible",
+            example: "job \"backup:data\"",
+            default: Some("the jobs that notify it and have a schedule, but no checks"),
+            ..ServiceSetting::OPTIONAL
+        },
+    ],
     custom_headers: false,
     scope: MessageScope::Runs,
     requests,

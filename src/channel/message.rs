@@ -7,6 +7,7 @@ use crate::model::channel::Severity;
 use crate::model::state::State;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 pub const FORMAT: u32 = 1;
@@ -16,11 +17,17 @@ pub const DIGEST: &str = "digest";
 pub const RUN: &str = "run";
 /// The key of the ops file itself.
 pub const CONFIG: &str = "config";
+/// The key of the clock.
+pub const CLOCK: &str = "clock";
 pub const PROBE: &str = "probe";
 
 const MAX_DETAILS: usize = 10;
 const MAX_TEXT_BYTES: usize = 1024;
-const MAX_PARTS: usize = 50;
+/// As many as are ever joined: a program that receives a digest misses no subject.
+const MAX_PARTS: usize = 1000;
+const MAX_PART_BYTES: usize = 200;
+/// Jobs that the title of a digest names.
+const MAX_NAMED_JOBS: usize = 3;
 
 /// One alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +45,7 @@ pub struct Message {
     pub ops: String,
     /// The host name of the machine.
     pub host: String,
-    /// What it is about: the name of a step (`check:broker`, `verify:observer`), `run`, `config`, `digest` or `probe`.
+    /// What it is about: the name of a step (`check:broker`, `verify:observer`), `run`, `config`, `clock`, `digest` or `probe`.
     /// Messages of one key arrive in order.
     pub key: String,
     /// The job, `kind:name`, if it is about one.
@@ -55,12 +62,15 @@ pub struct Message {
     pub details: Vec<String>,
     /// The id of the run.
     pub run: Option<String>,
+    /// The command that shows the run.
+    #[serde(default)]
+    pub show: Option<String>,
     /// When it happened: RFC 3339, UTC.
     pub at: DateTime<Utc>,
     /// Of a digest: how many messages it joins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
-    /// Of a digest: the latest of each key, at most 50.
+    /// Of a digest: the latest of each key, what is not over first, and of that the worst; at most 1000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<DigestPart>,
 }
@@ -112,6 +122,9 @@ impl MessageKind {
 pub struct DigestPart {
     /// What it is about, as in an alert.
     pub key: String,
+    /// The job, `kind:name`, if it is about one.
+    #[serde(default)]
+    pub job: Option<String>,
     /// What happened.
     pub kind: MessageKind,
     /// The severity.
@@ -120,6 +133,9 @@ pub struct DigestPart {
     pub state: Option<State>,
     /// What happened, in one line.
     pub summary: String,
+    /// The id of the run.
+    #[serde(default)]
+    pub run: Option<String>,
     /// When it happened: RFC 3339, UTC.
     pub at: DateTime<Utc>,
 }
@@ -154,6 +170,7 @@ impl Message {
             help: None,
             details: Vec::new(),
             run: None,
+            show: None,
             at,
             count: None,
             parts: Vec::new(),
@@ -186,7 +203,7 @@ impl Message {
         let places = messages.iter().enumerate();
         let latest: BTreeMap<&str, (usize, &Self)> = places.map(|place| (&*place.1.key, place)).collect();
         let mut latest: Vec<(usize, &Self)> = latest.into_values().collect();
-        latest.sort_by_key(|(place, _)| *place);
+        latest.sort_by_key(|(place, message)| (message.is_over(), Reverse(message.severity), *place));
         let origin = MessageOrigin {
             ops: first.ops.clone(),
             host: first.host.clone(),
@@ -196,9 +213,27 @@ impl Message {
         let (count, open) = (messages.len(), latest.len() - over);
         let subjects = crate::units::plural(latest.len() as u64, "subject", "subjects");
         let summary = format!("{count} messages about {subjects}: {open} open, {over} over");
-        let line = |message: &Self| format!("{}: {}", message.key, message.summary);
+        let run = first
+            .run
+            .as_ref()
+            .filter(|run| messages.iter().all(|m| m.run.as_ref() == Some(*run)));
+        let line = |message: &Self| {
+            let of_run = message.run.iter().filter(|_| run.is_none());
+            let of_run: String = of_run.map(|run| format!(" (run {run})")).collect();
+            format!("{}: {}{of_run}", message.key, message.summary)
+        };
+        // Of several runs: the command that lists them.
+        let show = messages
+            .iter()
+            .find_map(|message| message.show.clone().zip(message.run.clone()));
+        let show = show.map(|(show, of)| match run {
+            Some(_) => show,
+            None => show.replacen(&format!(" {of}"), "", 1),
+        });
         Some(Self {
             details: capped(latest.iter().map(|(_, message)| line(message))),
+            run: run.cloned(),
+            show,
             count: Some(messages.len() as u64),
             parts: latest
                 .iter()
@@ -211,18 +246,7 @@ impl Message {
 
     /// True for good news: a recovery, a state that settled as good, a run that succeeded.
     pub fn is_over(&self) -> bool {
-        match self.kind {
-            MessageKind::Recovery => true,
-            MessageKind::Settled | MessageKind::RunFinished => {
-                self.state.is_some_and(|s| matches!(s, State::Ok | State::Nothing))
-            }
-            MessageKind::Trouble
-            | MessageKind::Flapping
-            | MessageKind::Repeat
-            | MessageKind::Digest
-            | MessageKind::RunStarted
-            | MessageKind::Probe => false,
-        }
+        is_over(self.kind, self.state)
     }
 
     /// The first line in a chat, and the subject of a mail.
@@ -236,12 +260,52 @@ impl Message {
             MessageKind::Flapping => format!("{about} is flapping"),
             MessageKind::Settled => format!("{about} has settled: {word}"),
             MessageKind::Repeat => format!("{about}: still {word}"),
-            MessageKind::Digest => format!("{} messages", self.count.unwrap_or_default()),
+            MessageKind::Digest => self.digest_title(),
             MessageKind::RunStarted => "run started".to_owned(),
             MessageKind::RunFinished => format!("run finished: {word}"),
             MessageKind::Probe => "test".to_owned(),
         };
         format!("[{}] {what}", self.ops)
+    }
+
+    /// `12 jobs failed, 3 critical: target:a, target:b, target:c and 9 more; 2 recovered: check:d, check:e`.
+    fn digest_title(&self) -> String {
+        let mut failed: Vec<(&str, Severity)> = Vec::new();
+        for part in self.parts.iter().filter(|part| !is_over(part.kind, part.state)) {
+            let job = part.job();
+            match failed.iter_mut().find(|(known, _)| *known == job) {
+                Some((_, severity)) => *severity = part.severity.max(*severity),
+                None => failed.push((job, part.severity)),
+            }
+        }
+        failed.sort_by_key(|(_, severity)| Reverse(*severity));
+        let mut recovered: Vec<&str> = Vec::new();
+        for part in &self.parts {
+            let job = part.job();
+            if failed.iter().all(|(known, _)| *known != job) && !recovered.contains(&job) {
+                recovered.push(job);
+            }
+        }
+        let jobs = |names: usize| crate::units::plural(names as u64, "job", "jobs");
+        let critical = failed.iter().filter(|(_, severity)| *severity == Severity::Critical);
+        let critical = match (critical.count(), failed.len()) {
+            (0, _) => " with warnings".to_owned(),
+            (1, 1) => " failed, critical".to_owned(),
+            (critical, all) if critical == all => " failed, all critical".to_owned(),
+            (critical, _) => format!(" failed, {critical} critical"),
+        };
+        let mut parts = Vec::new();
+        if !failed.is_empty() {
+            let names: Vec<&str> = failed.iter().map(|(job, _)| *job).collect();
+            parts.push(format!("{}{critical}: {}", jobs(names.len()), named(&names)));
+        }
+        if !recovered.is_empty() {
+            parts.push(format!("{} recovered: {}", jobs(recovered.len()), named(&recovered)));
+        }
+        if parts.is_empty() {
+            return format!("{} messages", self.count.unwrap_or_default());
+        }
+        parts.join("; ")
     }
 
     /// As webhooks and commands are given it.
@@ -256,18 +320,58 @@ impl Message {
         self.summary = text(&self.summary);
         self.help = self.help.as_deref().map(text);
         self.details = capped(self.details.iter().map(|detail| text(detail)));
+        self.show = self.show.as_deref().map(clean);
         self
     }
 
     fn part(&self) -> DigestPart {
         DigestPart {
             key: self.key.clone(),
+            job: self.job.clone(),
             kind: self.kind,
             severity: self.severity,
             state: self.state,
-            summary: self.summary.clone(),
+            summary: cut_to(&self.summary, MAX_PART_BYTES),
+            run: self.run.clone(),
             at: self.at,
         }
+    }
+}
+
+impl DigestPart {
+    /// The job; what it is about, if that is not a job.
+    fn job(&self) -> &str {
+        self.job.as_deref().unwrap_or(&self.key)
+    }
+}
+
+fn is_over(kind: MessageKind, state: Option<State>) -> bool {
+    match kind {
+        MessageKind::Recovery => true,
+        MessageKind::Settled | MessageKind::RunFinished => {
+            state.is_some_and(|s| matches!(s, State::Ok | State::Nothing))
+        }
+        MessageKind::Trouble
+        | MessageKind::Flapping
+        | MessageKind::Repeat
+        | MessageKind::Digest
+        | MessageKind::RunStarted
+        | MessageKind::Probe => false,
+    }
+}
+
+/// `a, b, c and 9 more`.
+fn named(names: &[&str]) -> String {
+    // One more name is as short as its count.
+    let most = if names.len() <= MAX_NAMED_JOBS + 1 {
+        names.len()
+    } else {
+        MAX_NAMED_JOBS
+    };
+    let first = names.get(..most).unwrap_or_default().join(", ");
+    match names.len() - most {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 
@@ -283,12 +387,17 @@ fn capped(details: impl ExactSizeIterator<Item = String>) -> Vec<String> {
     details.take(most).chain(more).collect()
 }
 
-/// At most [`MAX_TEXT_BYTES`] bytes, at a character's end.
+/// At most [`MAX_TEXT_BYTES`] bytes.
 fn cut(text: &str) -> String {
-    if text.len() <= MAX_TEXT_BYTES {
+    cut_to(text, MAX_TEXT_BYTES)
+}
+
+/// At most so many bytes, at a character's end.
+fn cut_to(text: &str, most: usize) -> String {
+    if text.len() <= most {
         return text.to_owned();
     }
-    let end = text.floor_char_boundary(MAX_TEXT_BYTES - '…'.len_utf8());
+    let end = text.floor_char_boundary(most.saturating_sub('…'.len_utf8()));
     format!("{}…", text.get(..end).unwrap_or_default())
 }
 

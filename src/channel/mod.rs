@@ -24,8 +24,8 @@ pub mod text;
 mod url;
 pub mod webhook;
 
-use crate::model::channel::WebService;
-use service::WebServiceSpec;
+use crate::model::channel::{ChannelKind, WebService};
+use service::{MessageScope, WebServiceSpec};
 
 pub const fn spec(service: WebService) -> &'static WebServiceSpec {
     match service {
@@ -36,6 +36,14 @@ pub const fn spec(service: WebService) -> &'static WebServiceSpec {
         WebService::Ntfy => &ntfy::NTFY,
         WebService::Pagerduty => &pagerduty::PAGERDUTY,
         WebService::Healthchecks => &healthchecks::HEALTHCHECKS,
+    }
+}
+
+/// Which messages a channel of this kind receives.
+pub fn scope(kind: &ChannelKind) -> MessageScope {
+    match kind {
+        ChannelKind::Web(web) => spec(web.service).scope,
+        ChannelKind::Email(_) | ChannelKind::Command(_) => MessageScope::Changes,
     }
 }
 

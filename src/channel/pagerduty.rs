@@ -77,7 +77,8 @@ fn events(message: &Message, routing_key: &SecretString, url: &SecretString) -> 
                 kind: part.kind,
                 severity: part.severity,
                 key: part.key.clone(),
-                job: None,
+                job: part.job.clone(),
+                run: part.run.clone(),
                 state: part.state,
                 previous: None,
                 summary: part.summary.clone(),
@@ -120,6 +121,7 @@ fn payload(message: &Message) -> Value {
             "details": message.details,
             "help": message.help,
             "run": message.run,
+            "show": message.show,
         },
     })
 }
@@ -180,10 +182,12 @@ mod tests {
     fn a_digest_is_an_event_for_each_part() {
         let part = |key: &str, kind, state| DigestPart {
             key: key.to_owned(),
+            job: None,
             kind,
             severity: Severity::Critical,
             state: Some(state),
             summary: "so".to_owned(),
+            run: None,
             at: samples::trouble().at,
         };
         let digest = Message {

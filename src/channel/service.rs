@@ -61,6 +61,8 @@ pub enum SettingKind {
     /// Must not be written in the ops file.
     Secret,
     Text,
+    /// The jobs whose runs the service receives.
+    Jobs,
 }
 
 impl SettingKind {

@@ -96,6 +96,7 @@ fn verdict(posted: &Posted, redact: RedactFn<'_>) -> Delivery {
                 why: described.unwrap_or(why),
             }
         }
+        partial @ Delivery::Partial { .. } => partial,
     }
 }
 

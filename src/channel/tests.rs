@@ -25,6 +25,7 @@ pub(crate) fn trouble() -> Message {
         help: Some("nothing listens there: check host and port".to_owned()),
         details: vec!["3 of 3 attempts".to_owned()],
         run: Some("01KJN8ZQ3V0000000000000000".to_owned()),
+        show: Some("opsrun history 01KJN8ZQ3V0000000000000000".to_owned()),
         ..message(
             MessageKind::Trouble,
             Severity::Critical,
@@ -39,6 +40,7 @@ pub(crate) fn recovery() -> Message {
         state: Some(State::Ok),
         previous: Some(State::Critical),
         run: Some("01KJN8ZQ3V0000000000000000".to_owned()),
+        show: Some("opsrun history 01KJN8ZQ3V0000000000000000".to_owned()),
         ..message(MessageKind::Recovery, Severity::Critical, "connected in 2 ms")
     }
 }

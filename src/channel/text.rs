@@ -1,7 +1,7 @@
 //! A message in words, as long as there is room.
 //!
 //! Takes a message, how much room there is, and how characters are counted and written there; gives lines: the title,
-//! what happened, single things, what to try, and where and when it was. Where it becomes too long, the last of the
+//! what happened, single things, what to try, how to see the run, and where and when it was. Where it becomes too long, the last of the
 //! single things go first.
 //! Pure. Invariant: never more than there is room for, and no line holds a control character.
 
@@ -40,6 +40,7 @@ fn lines(message: &Message, title: Option<String>, room: Room) -> String {
     all.push((2, message.summary.clone()));
     all.extend(message.details.iter().map(|detail| (4, format!("• {detail}"))));
     all.extend(message.help.iter().map(|help| (3, format!("→ {help}"))));
+    all.extend(message.show.iter().map(|show| (3, format!("to see the run: {show}"))));
     all.push((1, footer(message)));
     let mut turns: Vec<usize> = (0..all.len()).collect();
     turns.sort_by_key(|at| all.get(*at).map(|(turn, _)| *turn));
@@ -96,11 +97,13 @@ mod tests {
         127.0.0.1:5672: connection refused
         • 3 of 3 attempts
         → nothing listens there: check host and port
+        to see the run: opsrun history 01KJN8ZQ3V0000000000000000
         web1 · 2026-03-01 12:00:00 UTC · run 01KJN8ZQ3V0000000000000000
         ");
         insta::assert_snapshot!(whole(&samples::recovery(), UTF16), @r"
         🟢 [shop] check:broker recovered: ok
         connected in 2 ms
+        to see the run: opsrun history 01KJN8ZQ3V0000000000000000
         web1 · 2026-03-01 12:00:00 UTC · run 01KJN8ZQ3V0000000000000000
         ");
         insta::assert_snapshot!(body(&samples::probe(), UTF16), @r"
@@ -116,9 +119,9 @@ mod tests {
         insta::assert_snapshot!(whole(&long, Room { most: 300, ..UTF16 }), @r"
         🔴 [shop] check:broker is critical
         127.0.0.1:5672: connection refused
-        • 0 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
-        • 1 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
+        • 0 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
         → nothing listens there: check host and port
+        to see the run: opsrun history 01KJN8ZQ3V0000000000000000
         web1 · 2026-03-01 12:00:00 UTC · run 01KJN8ZQ3V0000000000000000
         ");
     }
@@ -138,7 +141,7 @@ mod tests {
                 let text = whole(&message, Room { most, size, write });
                 prop_assert!(text.chars().map(size).sum::<usize>() <= most);
                 prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
-                let lines = 5 + message.details.len();
+                let lines = 6 + message.details.len();
                 prop_assert!(text.lines().count() <= lines);
             }
             prop_assert!(title(&message, most).chars().count() <= most);

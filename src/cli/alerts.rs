@@ -85,6 +85,12 @@ fn test(args: &AlertsTestArgs, terminal: &Terminal) -> Result<u8, Failure> {
         let result = match &delivery {
             Delivery::Sent { answer } if answer.is_empty() => terminal.out.good("sent"),
             Delivery::Sent { answer } => terminal.out.good(one_line(&format!("sent: {answer}"))),
+            Delivery::Partial { why, .. } => {
+                exit = Exit::Failed;
+                terminal
+                    .out
+                    .warn(one_line(&format!("not sent to every recipient: {why}")))
+            }
             Delivery::Retry { why, .. } | Delivery::Dead { why } => {
                 exit = Exit::Failed;
                 terminal.out.bad(one_line(&format!("not sent: {why}")))

@@ -13,6 +13,7 @@ use super::terminal::Terminal;
 use crate::alert::channel::ChannelSender;
 use crate::alert::outbox::{AFTER_A_RUN, AFTER_A_SIGNAL, send_during};
 use crate::daemon::run_due::run_due;
+use crate::launch::prune::prune_after_run;
 use crate::launch::{self, Apply};
 use crate::model::Model;
 use crate::plan::Plan;
@@ -29,7 +30,7 @@ use crate::signal::Stop;
 use crate::units::{plural, show_files};
 
 pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let model = file::model_to_write(&args.run.file.path()?, &args.run.state, terminal)?;
+    let model = file::model_to_run(&args.run.file.path()?, &args.run.state, terminal)?;
     let stop = exit::stop()?;
     let options = Apply {
         threads: args.threads.count(),
@@ -72,6 +73,9 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
         done.map_err(Failure::from)
     })?;
     send_alerts(&model, &sender, &stop, terminal);
+    if !stop.asked() {
+        prune_after_run(&model);
+    }
     if let Some(failure) = unasked.filter(|_| exit == 0) {
         return Err(failure);
     }

@@ -1,7 +1,7 @@
 //! From FILE to a model.
 //!
-//! Takes a path and the overrides of the command line, gives a valid [`Model`]; findings go to stderr. Used by every
-//! command but `check`, whose data are the findings.
+//! Takes a path and the overrides of the command line, gives a valid [`Model`]. Errors go to stderr, warnings only where a run
+//! follows a change of the file. Used by every command but `check`, whose data are the findings.
 //! Invariant: an invalid ops file exits with 78, an unreadable one with 66, before anything else happens.
 
 use super::args::{FileArgs, StateArgs};
@@ -16,10 +16,14 @@ use crate::model::Model;
 use crate::path::shown;
 use crate::report::run::lines::Detail;
 use crate::report::shared::output;
+use crate::store::Store;
 use crate::time_zone::Zone;
 use crate::units::plural;
 use std::io::Read;
 use std::path::Path;
+
+/// In the state: the opsrun and the digest of the file whose warnings were printed.
+const FINDINGS_SHOWN: &str = "findings-shown";
 
 pub fn model(file: &Path, state: Option<&StateArgs>, terminal: &Terminal) -> Result<Model, Failure> {
     Ok(model_and_server(file, state, terminal)?.0)
@@ -31,12 +35,7 @@ pub fn model_and_server(
     state: Option<&StateArgs>,
     terminal: &Terminal,
 ) -> Result<(Model, Option<OtherServer>), Failure> {
-    let loaded = config::load(file)?;
-    if loaded.errors() > 0 || terminal.detail > Detail::Quiet {
-        output::to_stderr(&loaded.render(terminal.err.is_color(), terminal.err_page()));
-    }
-    let model = valid(loaded, file, state)?;
-    name_earlier_place(&model, state, terminal);
+    let (model, _) = load(file, state, terminal)?;
     let other = state.and_then(|_| served::elsewhere(file, &model.ops.state_dir));
     if let Some(other) = &other {
         let (warning, dir) = (terminal.err.warn("warning:"), shown(&model.ops.state_dir));
@@ -48,28 +47,61 @@ pub fn model_and_server(
     Ok((model, other))
 }
 
-fn name_earlier_place(model: &Model, state: Option<&StateArgs>, terminal: &Terminal) {
-    let by_default = state.is_some_and(|state| state.state_dir.is_none());
-    if by_default && terminal.detail > Detail::Quiet && state_place::is_earlier(&model.ops) {
-        output::to_stderr(&state_place::note(&model.ops.state_dir));
-    }
-}
-
 /// The model for a command that writes to the state: refused while a process serves the file with another one.
 pub fn model_to_write(file: &Path, state: &StateArgs, terminal: &Terminal) -> Result<Model, Failure> {
-    let loaded = config::load(file)?;
-    if loaded.errors() > 0 || terminal.detail > Detail::Quiet {
-        output::to_stderr(&loaded.render(terminal.err.is_color(), terminal.err_page()));
-    }
-    let model = valid(loaded, file, Some(state))?;
-    name_earlier_place(&model, Some(state), terminal);
+    Ok(load_to_write(file, state, terminal)?.0)
+}
+
+/// The same for a command that runs jobs. The first one after a change of the file shows its warnings.
+pub fn model_to_run(file: &Path, state: &StateArgs, terminal: &Terminal) -> Result<Model, Failure> {
+    let (model, findings) = load_to_write(file, state, terminal)?;
+    show_once(&findings, &model, terminal);
+    Ok(model)
+}
+
+fn load_to_write(file: &Path, state: &StateArgs, terminal: &Terminal) -> Result<(Model, String), Failure> {
+    let (model, findings) = load(file, Some(state), terminal)?;
     match served::elsewhere(file, &model.ops.state_dir) {
-        None => Ok(model),
+        None => Ok((model, findings)),
         Some(other) => {
             let message = format!("{other}; this command would use `{}`", shown(&model.ops.state_dir));
             let help = format!("{}, or stop that process; nothing was done", other.help());
             Err(Failure::new(Exit::Busy, message, Some(&help)))
         }
+    }
+}
+
+/// The model with the warnings about it, as text. Errors are printed.
+fn load(file: &Path, state: Option<&StateArgs>, terminal: &Terminal) -> Result<(Model, String), Failure> {
+    let loaded = config::load(file)?;
+    let findings = loaded.render(terminal.err.is_color(), terminal.err_page());
+    if loaded.errors() > 0 {
+        output::to_stderr(&findings);
+    }
+    let model = valid(loaded, file, state)?;
+    let by_default = state.is_some_and(|state| state.state_dir.is_none());
+    if by_default && terminal.detail > Detail::Quiet && state_place::is_earlier(&model.ops) {
+        output::to_stderr(&state_place::note(&model.ops.state_dir));
+    }
+    Ok((model, findings))
+}
+
+/// Prints the warnings about a file, unless they were printed before: then the state knows it.
+fn show_once(findings: &str, model: &Model, terminal: &Terminal) {
+    if findings.is_empty() || terminal.detail == Detail::Quiet {
+        return;
+    }
+    // Another opsrun may find something else.
+    let this = format!("{} {}", env!("CARGO_PKG_VERSION"), model.ops.digest);
+    let dir = &model.ops.state_dir;
+    let known = Store::open_read_only(dir).and_then(|store| store.map_or(Ok(None), |store| store.fact(FINDINGS_SHOWN)));
+    if known.is_ok_and(|known| known.as_ref() == Some(&this)) {
+        return;
+    }
+    output::to_stderr(findings);
+    if let Err(error) = Store::open(dir).and_then(|store| store.remember_fact(FINDINGS_SHOWN, &this)) {
+        // The run that follows reports it.
+        tracing::debug!("cannot remember the findings that were shown: {error}");
     }
 }
 
@@ -102,7 +134,10 @@ pub fn reload(file: &Path, state: Option<&StateArgs>, terminal: &Terminal) -> Re
         Ok(loaded) => {
             let findings = loaded.render(terminal.err.is_color(), terminal.err_page());
             match valid(loaded, file, state) {
-                Ok(model) => return Reload::Valid(Box::new(model)),
+                Ok(model) => {
+                    show_once(&findings, &model, terminal);
+                    return Reload::Valid(Box::new(model));
+                }
                 Err(failure) => (failure.message, findings),
             }
         }

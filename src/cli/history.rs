@@ -8,10 +8,11 @@ use super::file;
 use super::terminal::{Terminal, print};
 use crate::launch::history::{self, RunRecord};
 use crate::model::Model;
-use crate::report::run::history::{FORMAT, HistoryDocument, run_text, runs_text};
+use crate::report::run::history::{FORMAT, HistoryDocument, HistoryRun, left_text, run_text, runs_text};
 use crate::report::run::json_lines;
 use crate::report::run::lines::Detail;
 use crate::report::shared::output;
+use crate::store::{OutcomeFilter, RunFilter};
 
 pub fn run(args: &HistoryArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let (model, other) = file::model_and_server(&args.file.path()?, Some(&args.state), terminal)?;
@@ -23,13 +24,24 @@ pub fn run(args: &HistoryArgs, terminal: &Terminal) -> Result<u8, Failure> {
 }
 
 fn all(args: &HistoryArgs, model: &Model, terminal: &Terminal) -> Result<(), Failure> {
+    let filter = RunFilter {
+        job: args.job.as_ref(),
+        outcome: match args.outcome {
+            Some(state) => Some(OutcomeFilter::State(state)),
+            None => args.failed.then_some(OutcomeFilter::Failed),
+        },
+    };
+    let runs = history::runs(model, filter, args.limit)?;
     let document = HistoryDocument {
         format: FORMAT,
-        runs: history::runs(model, args.job.as_ref(), args.limit)?,
+        runs: runs.into_iter().map(|(run, jobs)| HistoryRun { run, jobs }).collect(),
     };
-    print(&document, args.json, |document| match &args.job {
-        Some(job) if document.runs.is_empty() => format!("no runs of {job} yet\n"),
-        _ => runs_text(&document.runs, &model.ops.timezone, terminal.out),
+    let of_job = args.job.as_ref().map(|job| format!(" of {job}")).unwrap_or_default();
+    print(&document, args.json, |document| match filter.outcome {
+        _ if !document.runs.is_empty() => runs_text(&document.runs, &model.ops.timezone, terminal.out),
+        Some(OutcomeFilter::State(state)) => format!("no runs{of_job} that ended as {}\n", state.word()),
+        Some(OutcomeFilter::Failed) => format!("no runs{of_job} that failed\n"),
+        None => format!("no runs{of_job} yet\n"),
     })
 }
 
@@ -41,10 +53,12 @@ fn one(run: &str, args: &HistoryArgs, model: &Model, terminal: &Terminal) -> Res
             json_lines::head() + &events.iter().map(json_lines::line).collect::<String>()
         }
         (None, false) => runs_text(&[], &model.ops.timezone, terminal.out),
-        (Some(RunRecord { run, events }), false) => {
+        (Some(found), false) => {
+            let RunRecord { run, events, .. } = &found;
             let quiet = terminal.detail == Detail::Quiet;
             let detail = if quiet { Detail::Quiet } else { Detail::Verbose };
-            run_text(&run, &events, &model.ops.timezone, terminal.out, detail)
+            let text = run_text(run, events, &model.ops.timezone, terminal.out, detail);
+            text + &left_text(&found.left_running, terminal.out)
         }
     })
 }

@@ -91,6 +91,7 @@ impl NoticePrinter {
                 );
                 (always, text)
             }
+            Notice::ClockSetBack(text) => (always, format!("warning: {text}")),
             Notice::StateUnusable { message, help } => {
                 let message = format!("no run can start: {message}");
                 (always, output::failure_text(&message, *help, self.terminal.err))

@@ -9,12 +9,15 @@ use super::file;
 use super::terminal::{Terminal, print};
 use crate::daemon::timetable::Timetable;
 use crate::inspect::upcoming::upcoming;
+use crate::launch::LaunchError;
 use crate::plan::Plan;
 use crate::plan::document::document;
 use crate::report::plan::graph::Graph;
 use crate::report::plan::text::{PlanTextOptions, plan_text};
 use crate::report::schedule::upcoming::upcoming_text;
 use crate::report::shared::output;
+use crate::store::Store;
+use crate::store::schedules::Agenda;
 use crate::{clock, launch};
 
 pub fn run(args: &PlanArgs, terminal: &Terminal) -> Result<u8, Failure> {
@@ -32,8 +35,15 @@ pub fn run(args: &PlanArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let at = args.at.map(|at| at.resolve(zone));
     if let Some(count) = args.next {
         let count = usize::from(count);
+        // What was handled counts for the present, not for a time that is asked about.
+        let agenda = match at {
+            None => Store::open_or_empty(&model.ops.state_dir).and_then(|store| store.agenda()),
+            Some(_) => Ok(Agenda::default()),
+        };
+        let agenda = agenda.map_err(LaunchError::from)?;
         let next = upcoming(
             &Timetable::new(&model),
+            &agenda,
             at.unwrap_or_else(clock::now),
             count,
             &model.ops,

@@ -14,7 +14,7 @@ pub fn run(args: &ServeArgs, terminal: &Terminal) -> Result<u8, Failure> {
     // First: a `SIGHUP` while the file is read must not end the process.
     let signals = exit::signals()?;
     let file = args.file.path()?;
-    let model = file::model_to_write(&file, &args.state, terminal)?;
+    let model = file::model_to_run(&file, &args.state, terminal)?;
     let options = RunOptions {
         threads: args.threads.count(),
         command: command_line(),

@@ -3,11 +3,36 @@
 //! Invariant: durations have the syntax of the ops file.
 
 use crate::model::job::InvalidJobName;
+use crate::model::state::State;
 use crate::model::{JobKind, JobName, StepName};
 use crate::time_zone::Zone;
 use crate::units::{UnitError, parse_duration};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::time::Duration;
+
+/// The states in which a job can end, as JSON names them.
+const OUTCOMES: [(&str, State); 11] = [
+    ("ok", State::Ok),
+    ("nothing", State::Nothing),
+    ("partial", State::Partial),
+    ("warning", State::Warning),
+    ("critical", State::Critical),
+    ("unknown", State::Unknown),
+    ("refused", State::Refused),
+    ("failed", State::Failed),
+    ("no-space", State::NoSpace),
+    ("blocked", State::Blocked),
+    ("interrupted", State::Interrupted),
+];
+
+pub fn outcome() -> impl TypedValueParser<Value = State> {
+    let state = |word: String| {
+        let found = OUTCOMES.into_iter().find(|(known, _)| *known == word);
+        found.map(|(_, state)| state).ok_or("unknown outcome")
+    };
+    PossibleValuesParser::new(OUTCOMES.map(|(word, _)| word)).try_map(state)
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {

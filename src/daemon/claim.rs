@@ -5,31 +5,36 @@
 //! Invariant: what is returned is in the store.
 
 use crate::clock::now;
+use crate::daemon::clock::{ClockView, SinceLook};
 use crate::daemon::tick::{ActiveJobs, Tick, tick};
 use crate::daemon::timetable::Timetable;
+use crate::liveness::children;
 use crate::model::Overlap;
 use crate::store::{RunEnd, Store, StoreError};
-use chrono::{DateTime, Utc};
 
-/// Decides as of `at`, and writes the decisions. None if another process was faster. Without `active`, the queue is left to
+/// Decides as of `clock`, and writes the decisions. None if another process was faster. Without `active`, the queue is left to
 /// the daemon.
 pub(super) fn take_turn(
     timetable: &Timetable,
     store: &Store,
     active: Option<&ActiveJobs>,
-    at: DateTime<Utc>,
+    clock: ClockView,
     command: &str,
 ) -> Result<Option<Tick>, StoreError> {
+    let daemon = active.is_some();
     let mut agenda = store.agenda()?;
-    let elsewhere;
-    let active = if let Some(active) = active {
-        active
-    } else {
-        agenda.queue.clear();
-        elsewhere = active_elsewhere(timetable, store)?;
-        &elsewhere
+    if clock.since != SinceLook::Steady {
+        agenda.ran = store.ran_until(clock.now)?;
+    }
+    let mut active = match active {
+        Some(active) => active.clone(),
+        None => {
+            agenda.queue.clear();
+            active_elsewhere(timetable, store)?
+        }
     };
-    let mut tick = tick(timetable, &agenda, active, at);
+    left_running(timetable, store, daemon, &mut active);
+    let mut tick = tick(timetable, &agenda, &active, clock);
     for beginning in &mut tick.turn.runs {
         beginning.run = ulid::Ulid::new().to_string();
     }
@@ -49,4 +54,19 @@ fn active_elsewhere(timetable: &Timetable, store: &Store) -> Result<ActiveJobs, 
         }
     }
     Ok(active)
+}
+
+/// Jobs that an opsrun which was killed left at work. A new run of a job that replaces its earlier one ends them. A run of
+/// `apply --due` waits for them where the daemon queues the job.
+fn left_running(timetable: &Timetable, store: &Store, daemon: bool, active: &mut ActiveJobs) {
+    for orphan in children::orphans(store.state_dir()) {
+        let waits = match timetable.job(&orphan.job()).map(|job| job.overlap) {
+            Some(Overlap::Skip) => true,
+            Some(Overlap::Queue) => daemon,
+            Some(Overlap::Replace | Overlap::Allow) | None => false,
+        };
+        if waits {
+            active.add_left_running(orphan.job(), orphan.to_string());
+        }
+    }
 }

@@ -2,10 +2,15 @@
 //!
 //! Takes two readings of three clocks, gives what happened in between. Pure. Time synchronisation may adjust the wall
 //! clock gradually: that is not a step.
-//! Invariant: for information only; decisions depend on the wall clock and the state.
+//! - [`ClockView`]: how far the wall clock of one look can be believed
+//!
+//! Invariant: steps alone decide nothing; decisions depend on the wall clock, the state, and how both fit.
 
 use crate::clock::ClockReading;
-use chrono::TimeDelta;
+use crate::run::{Outcome, State};
+use crate::units::{long_time, plural};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Smaller steps are ignored.
@@ -18,6 +23,101 @@ pub enum ClockStep {
     Forward(Duration),
     /// The wall clock was set back.
     Back(Duration),
+}
+
+/// A machine without a battery for its clock starts in the past, and sets it as soon as it has a network. Until it has been
+/// up for so long, a clock that is behind is waited for.
+const TIME_TO_SET: Duration = Duration::from_secs(5 * 60);
+
+/// The wall clock at one look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockView {
+    pub now: DateTime<Utc>,
+    /// When it is far behind what was decided: it stays so.
+    pub settled: bool,
+    pub since: SinceLook,
+}
+
+/// What the wall clock did since the last look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SinceLook {
+    /// It went on, or was set back.
+    Steady,
+    /// It may be back where it was before it was set back.
+    Forward(Duration),
+    /// There was no look before. It may be back as well.
+    Unknown,
+}
+
+impl ClockView {
+    /// `steps`: since the last look; `None` at the first one.
+    pub fn new(reading: &ClockReading, steps: Option<&[ClockStep]>) -> Self {
+        let mut view = Self {
+            now: reading.wall,
+            settled: reading.up >= TIME_TO_SET,
+            since: steps.map_or(SinceLook::Unknown, |_| SinceLook::Steady),
+        };
+        for step in steps.unwrap_or_default() {
+            match step {
+                // Who sets a clock back while the machine is up corrects it.
+                ClockStep::Back(_) => view.settled = true,
+                ClockStep::Forward(time) => view.since = SinceLook::Forward(*time),
+                ClockStep::Slept(_) => {}
+            }
+        }
+        view
+    }
+}
+
+/// A clock that is right.
+impl From<DateTime<Utc>> for ClockView {
+    fn from(now: DateTime<Utc>) -> Self {
+        Self {
+            now,
+            settled: true,
+            since: SinceLook::Steady,
+        }
+    }
+}
+
+/// For the alert about the clock: these schedules begin again, each after so much. None: there are none.
+pub fn set_back(schedules: &BTreeMap<String, Duration>) -> Option<Outcome> {
+    let behind = schedules.values().max()?;
+    let count = plural(schedules.len() as u64, "schedule goes", "schedules go");
+    Some(Outcome {
+        help: Some(
+            "check that the clock is right now; `opsrun why JOB` shows what ran before it was set back".to_owned(),
+        ),
+        details: schedules.keys().map(|name| format!("schedule {name}")).collect(),
+        ..Outcome::new(
+            State::Warning,
+            format!(
+                "the clock was set back by {}: {count} on from the present time",
+                long_time(*behind)
+            ),
+        )
+    })
+}
+
+/// The same while schedules stand still.
+pub fn stands_until(until: DateTime<Utc>, now: DateTime<Utc>) -> Outcome {
+    let behind = (until - now).to_std().unwrap_or_default();
+    let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);
+    Outcome {
+        help: Some("check the clock; if it is right now, nothing needs to be done".to_owned()),
+        ..Outcome::new(
+            State::Warning,
+            format!(
+                "the clock is {} before times that were handled: schedules run nothing until {until}",
+                long_time(behind)
+            ),
+        )
+    }
+}
+
+/// The same once nothing is wrong.
+pub fn right() -> Outcome {
+    Outcome::new(State::Ok, "the schedules follow the clock")
 }
 
 pub fn clock_steps(before: &ClockReading, after: &ClockReading) -> Vec<ClockStep> {
@@ -50,6 +150,29 @@ mod tests {
             awake: Duration::from_secs(1_000 + awake),
             up: Duration::from_secs(5_000 + up),
         }
+    }
+
+    #[test]
+    fn a_clock_is_waited_for_only_while_the_machine_starts() {
+        let view = |up, steps: Option<&[ClockStep]>| {
+            let view = ClockView::new(&reading(0, 0, up), steps);
+            (view.settled, view.since)
+        };
+        let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3_600));
+        assert_eq!(view(0, None), (true, SinceLook::Unknown), "up for longer");
+        let just = ClockReading {
+            up: second,
+            ..reading(0, 0, 0)
+        };
+        let view = |steps: Option<&[ClockStep]>| {
+            let view = ClockView::new(&just, steps);
+            (view.settled, view.since)
+        };
+        assert_eq!(view(None), (false, SinceLook::Unknown));
+        assert_eq!(view(Some(&[])), (false, SinceLook::Steady));
+        assert_eq!(view(Some(&[ClockStep::Back(hour)])), (true, SinceLook::Steady));
+        let forward = [ClockStep::Slept(second), ClockStep::Forward(hour)];
+        assert_eq!(view(Some(&forward)), (false, SinceLook::Forward(hour)));
     }
 
     #[test]

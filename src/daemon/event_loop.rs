@@ -4,17 +4,19 @@
 //! Invariant: nothing starts that is not claimed in the store, in the same transaction. Every other failure is reported and
 //! retried; only a signal ends the loop.
 
-use crate::alert::recorder::{report_config, report_time};
+use crate::alert::recorder::{report_clock, report_config, report_time};
 use crate::clock::{ClockReading, Stopwatch, now};
 use crate::daemon::alert_thread::AlertThread;
 use crate::daemon::claim::take_turn;
-use crate::daemon::clock;
+use crate::daemon::clock::{self, ClockView};
 use crate::daemon::notice::{Notice, NoticeSubscriber};
 use crate::daemon::reload::{FileChange, FileWatch, Reload};
 use crate::daemon::runs::{ActiveRuns, RunOptions};
 use crate::daemon::systemd::ServiceManager;
+use crate::daemon::tick::Tick;
 use crate::daemon::timetable::Timetable;
 use crate::error_chain::error_chain;
+use crate::launch::prune::prune_step;
 use crate::launch::served::{self, ServerMark};
 use crate::launch::{LaunchError, job_ends, mark_interrupted};
 use crate::model::Model;
@@ -22,6 +24,7 @@ use crate::path::shown;
 use crate::run::{Outcome, State};
 use crate::secret::Vault;
 use crate::signal::Signals;
+use crate::store::schedules::FiringVerdict;
 use crate::store::{Store, StoreError};
 use crate::units::plural;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -39,8 +42,14 @@ const LAST_RETRY: Duration = Duration::from_secs(30);
 const MAX_TICKS: u32 = 5;
 /// How often alerts that depend on time only are written: repetitions, and states that settled.
 const ALERT_INTERVAL: Duration = Duration::from_secs(10);
+/// How often it is looked for history that is too old.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
+/// How soon the next step follows while there is more to remove, at least. It takes a tenth of the time at most.
+const PRUNE_PAUSE: Duration = Duration::from_secs(1);
 /// A smaller difference is not reported.
 const MIN_BEHIND: Duration = Duration::from_secs(2);
+/// How long after it was set back a clock counts as right again.
+const CLOCK_CALM: Duration = Duration::from_secs(10 * 60);
 
 /// Runs the schedules until a signal, and returns its exit code.
 ///
@@ -67,14 +76,21 @@ pub fn serve(
         manager: ServiceManager::find(),
         alert_thread: None,
         config: Some(valid_file()),
+        clocks: None,
+        clock_alert: Some(clock::right()),
+        set_back: None,
         alerted: None,
         invalid: None,
         state_error: None,
         retry: FIRST_RETRY,
         failed: None,
         behind: false,
+        stands_until: None,
         wake: None,
         marks: [None, None],
+        pruned: None,
+        prune_pause: PRUNE_INTERVAL,
+        shortened: true,
     };
     daemon.serve()
 }
@@ -92,6 +108,12 @@ struct Daemon<'a> {
     alert_thread: Option<AlertThread>,
     /// The state of the ops file, until an alert about it is written.
     config: Option<Outcome>,
+    /// The clocks at the last look.
+    clocks: Option<ClockReading>,
+    /// The state of the clock, until an alert about it is written.
+    clock_alert: Option<Outcome>,
+    /// Since when schedules go on from a clock that was set back.
+    set_back: Option<Stopwatch>,
     /// When alerts that depend on time only were last written.
     alerted: Option<Stopwatch>,
     manager: ServiceManager,
@@ -104,9 +126,16 @@ struct Daemon<'a> {
     failed: Option<Stopwatch>,
     /// That the clock is behind was reported.
     behind: bool,
+    /// Until when schedules stand still for that.
+    stands_until: Option<DateTime<Utc>>,
     wake: Option<DateTime<Utc>>,
     /// What shows other commands which state this process serves the file with.
     marks: [Option<ServerMark>; 2],
+    /// When old history was last removed, and the pause after that.
+    pruned: Option<Stopwatch>,
+    prune_pause: Duration,
+    /// The file is as short as its content.
+    shortened: bool,
 }
 
 impl Daemon<'_> {
@@ -118,20 +147,15 @@ impl Daemon<'_> {
         self.tick()?;
         self.serving(false);
         self.manager.ready();
-        let mut clocks = ClockReading::take();
         loop {
             if let Some(signal) = self.signals.stop.signal() {
                 return Ok(self.stop(signal));
             }
-            let reading = ClockReading::take();
-            for step in clock::clock_steps(&clocks, &reading) {
-                self.notify(&Notice::Clock(step));
-            }
-            clocks = reading;
             let changing = self.check_files();
             self.handle_messages();
             self.tick()?;
             self.alerts();
+            self.prune();
             self.manager.alive();
             self.status();
             self.signals.wait(self.pause(changing));
@@ -154,7 +178,8 @@ impl Daemon<'_> {
         } else if let Some(wake) = self.wake {
             pause = pause.min((wake - now()).to_std().unwrap_or_default());
         }
-        pause
+        let until_pruning = |pruned: Stopwatch| self.prune_pause.saturating_sub(pruned.elapsed());
+        pause.min(self.pruned.map_or(MAX_SLEEP, until_pruning).max(RECHECK))
     }
 
     /// Reports what the runs did.
@@ -295,16 +320,24 @@ impl Daemon<'_> {
         let store = self.store.insert(store);
         self.runs.write_ends(&self.model, store);
         for _ in 0..MAX_TICKS {
-            let at = now();
+            let reading = ClockReading::take();
+            let at = reading.wall;
+            let steps = self.clocks.map(|before| clock::clock_steps(&before, &reading));
+            let view = ClockView::new(&reading, steps.as_deref());
             let active = self.runs.active_jobs();
-            let taken = take_turn(&self.timetable, store, Some(&active), at, &self.options.command)?;
+            let taken = take_turn(&self.timetable, store, Some(&active), view, &self.options.command)?;
             let Some(tick) = taken else { continue };
+            self.clocks = Some(reading);
+            for step in steps.into_iter().flatten() {
+                self.subscriber.notify(at, &Notice::Clock(step));
+            }
             self.wake = tick.wake;
             for beginning in &tick.turn.runs {
                 self.runs.begin(&self.model, beginning, self.options);
             }
             self.runs.replace(&tick.replaced);
-            for decision in &tick.turn.decisions {
+            let skipped = tick.turn.decisions.iter();
+            for decision in skipped.filter(|decision| decision.verdict != FiringVerdict::ClockSetBack) {
                 self.subscriber.notify(at, &Notice::Skipped(decision));
             }
             let behind = tick.behind.filter(|behind| *behind >= MIN_BEHIND);
@@ -312,11 +345,30 @@ impl Daemon<'_> {
                 self.subscriber.notify(at, &Notice::ClockBehind(behind));
             }
             self.behind = behind.is_some();
+            self.judge_clock(&tick, at);
             return Ok(());
         }
         // Another process serves the same schedules.
         self.wake = now().checked_add_signed(TimeDelta::milliseconds(100));
         Ok(())
+    }
+
+    /// Whether schedules stand still or begin again because of the clock, for the alert about it.
+    fn judge_clock(&mut self, tick: &Tick, at: DateTime<Utc>) {
+        let stood = std::mem::replace(&mut self.stands_until, tick.stands_until);
+        if let Some(outcome) = clock::set_back(&tick.set_back) {
+            self.subscriber.notify(at, &Notice::ClockSetBack(&outcome.summary));
+            self.set_back = Some(Stopwatch::set());
+            self.clock_alert = Some(outcome);
+        } else if let Some(until) = tick.stands_until {
+            if stood.is_none() {
+                self.clock_alert = Some(clock::stands_until(until, at));
+            }
+        } else if self.set_back.is_some_and(|since| since.elapsed() < CLOCK_CALM) {
+            // Its alert has just been written.
+        } else if self.set_back.take().is_some() || stood.is_some() {
+            self.clock_alert = Some(clock::right());
+        }
     }
 
     /// Writes alerts that belong to no run, and keeps the alert thread running.
@@ -326,13 +378,16 @@ impl Daemon<'_> {
         }
         let Some(store) = &self.store else { return };
         let due = self.alerted.is_none_or(|alerted| alerted.elapsed() >= ALERT_INTERVAL);
-        if due || self.config.is_some() {
+        if due || self.config.is_some() || self.clock_alert.is_some() {
             let vault = Vault::expecting(self.model.values());
             let config = |outcome| report_config(&self.model, store, &vault, outcome);
+            let clock = |outcome| report_clock(&self.model, store, &vault, outcome);
             let written = self.config.as_ref().map_or(Ok(()), config);
+            let written = written.and_then(|()| self.clock_alert.as_ref().map_or(Ok(()), clock));
             if written.and_then(|()| report_time(&self.model, store, &vault)).is_ok() {
                 // After a failure, the next tick fails too and reports it.
                 self.config = None;
+                self.clock_alert = None;
             }
             self.alerted = Some(Stopwatch::set());
         }
@@ -343,6 +398,29 @@ impl Daemon<'_> {
                 Err(error) => self.notify(&Notice::Alerts(&format!("alerts cannot be sent: {error}"))),
             }
         }
+    }
+
+    /// Removes a little of the history that is too old.
+    fn prune(&mut self) {
+        let Some(store) = &self.store else { return };
+        if self.pruned.is_some_and(|pruned| pruned.elapsed() < self.prune_pause) {
+            return;
+        }
+        let since = Stopwatch::set();
+        // While another process writes, or the disk is full, nothing goes; that is reported elsewhere.
+        let more = prune_step(&self.model, store).unwrap_or(false);
+        if more {
+            self.shortened = false;
+        } else if !self.shortened {
+            self.shortened = store.shorten().unwrap_or(false);
+        }
+        self.prune_pause = match (more, self.shortened) {
+            (true, _) => PRUNE_PAUSE.max(since.elapsed() * 10),
+            // Another process reads.
+            (false, false) => MAX_SLEEP,
+            (false, true) => PRUNE_INTERVAL,
+        };
+        self.pruned = Some(Stopwatch::set());
     }
 
     /// Starts nothing more, asks every run to stop, and waits until their events are written.

@@ -39,6 +39,8 @@ pub enum Notice<'a> {
     Clock(ClockStep),
     /// The clock is before instants already decided: nothing is due until it passes them.
     ClockBehind(Duration),
+    /// The clock was set back too far to wait for it: what happens.
+    ClockSetBack(&'a str),
     /// The state cannot be used: nothing starts until it can.
     StateUnusable {
         message: &'a str,

@@ -4,12 +4,16 @@
 //! daemon are left to the daemon.
 //! Invariant: nothing starts that is not claimed.
 
+use crate::alert::recorder::report_clock;
+use crate::clock::ClockReading;
 use crate::daemon::claim::take_turn;
+use crate::daemon::clock::{self, ClockView};
 use crate::daemon::timetable::Timetable;
 use crate::launch::{self, Apply, LaunchError, job_ends};
 use crate::model::Model;
 use crate::plan::{Plan, RunRequest};
 use crate::run::{Event, Progress, Record as _};
+use crate::secret::Vault;
 use crate::store::Store;
 use crate::store::schedules::Decision;
 use chrono::{DateTime, Utc};
@@ -40,11 +44,15 @@ pub fn run_due(
     let store = Store::open(&model.ops.state_dir)?;
     job_ends::lost_attempts(model, &store)?;
     // What becomes due meanwhile is for the next call.
-    let at = crate::clock::now();
+    let view = ClockView::new(&ClockReading::take(), None);
+    let at = view.now;
     loop {
-        let Some(tick) = take_turn(&timetable, &store, None, at, &options.command)? else {
+        let Some(tick) = take_turn(&timetable, &store, None, view, &options.command)? else {
             continue;
         };
+        let clock = clock::set_back(&tick.set_back).or_else(|| Some(clock::stands_until(tick.stands_until?, at)));
+        let vault = Vault::expecting(model.values());
+        report_clock(model, &store, &vault, &clock.unwrap_or_else(clock::right))?;
         done.skipped.extend(tick.turn.decisions);
         for beginning in tick.turn.runs {
             let request = RunRequest {

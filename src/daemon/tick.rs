@@ -2,17 +2,22 @@
 //!
 //! Takes the [`Timetable`], what the store remembers ([`Agenda`]), the active jobs and `now`; gives a [`Tick`]. Pure: the
 //! daemon, `apply --due` and the simulation make the same decision, and differ only in what they do with it.
+//! A clock that was set back too far to wait for it ([`set_back`]) begins its schedules again; once it is back where it was,
+//! they go on behind what they ran there.
 //! Invariant: a tick that is written moves every schedule past the instants that it decided about, so that nothing is
-//! decided twice. All jobs that are due at one instant are in one run, except those that may be replaced.
+//! decided twice while the clock goes forward. All jobs that are due at one instant are in one run, except those that may be replaced.
 
+use crate::daemon::clock::{ClockView, SinceLook};
 use crate::daemon::timetable::{ScheduledJob, Timetable, TimetableEntry};
 use crate::model::backoff::Gate;
-use crate::model::schedule::{Missed, Skipped, due::due};
+use crate::model::schedule::due::{GRACE, due, set_back, stands_until};
+use crate::model::schedule::{Due, Missed, Schedule, Skipped};
 use crate::model::{JobKind, JobName, Overlap};
 use crate::run::Occurrence;
 use crate::store::schedules::{
     Agenda, Decision, FiringVerdict, ScheduleAdvance, ScheduleState, ScheduledRun, TickRecord,
 };
+use crate::units::long_time;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -24,6 +29,8 @@ pub const MAX_PARALLEL_RUNS: u32 = 16;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ActiveJobs {
     jobs: BTreeMap<JobName, JobRuns>,
+    /// Jobs whose processes work without an opsrun, each with a description.
+    left_running: BTreeMap<JobName, String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,6 +47,15 @@ impl ActiveJobs {
         } else {
             runs.pending += 1;
         }
+    }
+
+    /// A job that was left at work by an opsrun which was killed; `what` is a sentence without its end.
+    pub fn add_left_running(&mut self, job: JobName, what: String) {
+        self.left_running.insert(job, what);
+    }
+
+    fn is_busy(&self, job: &JobName) -> bool {
+        self.runs(job) > 0 || self.left_running.contains_key(job)
     }
 
     fn runs(&self, job: &JobName) -> u32 {
@@ -60,14 +76,24 @@ pub struct Tick {
     pub wake: Option<DateTime<Utc>>,
     /// By how much the clock is before the instants already decided: it was set back.
     pub behind: Option<Duration>,
+    /// Until when schedules stand still for that.
+    pub stands_until: Option<DateTime<Utc>>,
+    /// The schedules that begin again for that, with how far back the clock was set.
+    pub set_back: BTreeMap<String, Duration>,
 }
 
-pub fn tick(timetable: &Timetable, agenda: &Agenda, active: &ActiveJobs, now: DateTime<Utc>) -> Tick {
+pub fn tick(timetable: &Timetable, agenda: &Agenda, active: &ActiveJobs, clock: impl Into<ClockView>) -> Tick {
+    let clock = clock.into();
+    let now = clock.now;
     let mut builder = TickBuilder {
         agenda,
         active,
         now,
-        tick: Tick::default(),
+        since: clock.since,
+        tick: Tick {
+            set_back: schedules_set_back(timetable, agenda, clock),
+            ..Tick::default()
+        },
         started: BTreeSet::new(),
         probing: BTreeMap::new(),
         groups: BTreeMap::new(),
@@ -97,6 +123,15 @@ pub fn tick(timetable: &Timetable, agenda: &Agenda, active: &ActiveJobs, now: Da
     builder.tick
 }
 
+fn schedules_set_back(timetable: &Timetable, agenda: &Agenda, clock: ClockView) -> BTreeMap<String, Duration> {
+    let entries = timetable.entries.iter().filter(|_| clock.settled);
+    let found = entries.filter_map(|TimetableEntry { schedule, .. }| {
+        let handled = agenda.schedules.get(&schedule.name)?.handled;
+        Some((schedule.name.clone(), set_back(schedule, handled, clock.now)?))
+    });
+    found.collect()
+}
+
 /// Jobs that start for one instant.
 type InstantGroup<'a> = Vec<(&'a ScheduledJob, Decision)>;
 
@@ -104,6 +139,7 @@ struct TickBuilder<'a> {
     agenda: &'a Agenda,
     active: &'a ActiveJobs,
     now: DateTime<Utc>,
+    since: SinceLook,
     tick: Tick,
     /// Jobs that this tick starts.
     started: BTreeSet<JobName>,
@@ -120,7 +156,13 @@ impl<'a> TickBuilder<'a> {
             let reason = "it was queued, and the ops file no longer schedules it";
             return self.decide(job, waiting, FiringVerdict::Dropped, reason);
         };
-        if self.active.runs(job) == 0 {
+        // It will be due again, and runs then.
+        if waiting.instant > self.now && self.tick.set_back.contains_key(&waiting.schedule) {
+            self.tick.turn.unqueue.push(job.clone());
+            let reason = "it was queued, and the clock was set back to before it was due";
+            return self.decide(job, waiting, FiringVerdict::Dropped, reason);
+        }
+        if !self.active.is_busy(job) {
             self.tick.turn.unqueue.push(job.clone());
             let why = "it was queued until its previous run ended";
             self.admit(due, waiting, why);
@@ -129,12 +171,16 @@ impl<'a> TickBuilder<'a> {
 
     fn schedule(&mut self, entry: &'a TimetableEntry) {
         let name = &entry.schedule.name;
-        let known = self.agenda.schedules.get(name);
-        let current = known.filter(|state| state.definition == entry.definition);
         let jitter = TimeDelta::from_std(entry.jitter).unwrap_or_default();
         let then = self.now.checked_sub_signed(jitter).unwrap_or(self.now);
-        if let Some(behind) = current.and_then(|state| (state.handled - self.now).to_std().ok()) {
-            self.tick.behind = self.tick.behind.max(Some(behind).filter(|behind| !behind.is_zero()));
+        let stored = self.agenda.schedules.get(name);
+        let known = stored.map(|state| self.known(entry, state, then));
+        let current = known.as_ref().filter(|state| state.definition == entry.definition);
+        if let Some(state) = current {
+            let behind = (state.handled - self.now).to_std().ok();
+            self.tick.behind = self.tick.behind.max(behind.filter(|behind| !behind.is_zero()));
+            let until = stands_until(&entry.schedule, state.handled, self.now);
+            self.tick.stands_until = self.tick.stands_until.max(until);
         }
         let mut due = due(&entry.schedule, current.map(|state| state.handled), then);
         if let Some(next) = due.next.and_then(|next| next.checked_add_signed(jitter)) {
@@ -144,6 +190,9 @@ impl<'a> TickBuilder<'a> {
         if matches!(entry.schedule.missed, Missed::All { .. }) && catches_up {
             // One after the other, and none while the previous one is running; the rest is found again later.
             if entry.jobs.iter().any(|due| self.is_busy(&due.job)) {
+                if let (Some(before), Some(after)) = (stored, known.filter(|known| Some(known) != stored)) {
+                    self.advance(name, Some(before), after);
+                }
                 return;
             }
             if due.run.len() > 1 {
@@ -163,15 +212,12 @@ impl<'a> TickBuilder<'a> {
                 definition: entry.definition.clone(),
                 since: self.now,
                 // Even if the clock was set back, nothing is decided twice.
-                handled: known.map_or(handled, |state| state.handled.max(handled)),
+                handled: known.as_ref().map_or(handled, |state| state.handled.max(handled)),
+                era: known.as_ref().map_or(0, |state| state.era),
             },
         };
-        if known != Some(&after) {
-            self.tick.turn.advances.push(ScheduleAdvance {
-                schedule: name.clone(),
-                before: known.cloned(),
-                after,
-            });
+        if stored != Some(&after) {
+            self.advance(name, stored, after);
         }
         for skipped in &due.skipped {
             let missed = entry.jobs.iter().map(|job| missed(&job.job, name, skipped));
@@ -191,6 +237,60 @@ impl<'a> TickBuilder<'a> {
             for job in &entry.jobs {
                 self.occurs(job, &occurrence, why);
             }
+        }
+    }
+
+    fn advance(&mut self, schedule: &str, before: Option<&ScheduleState>, after: ScheduleState) {
+        self.tick.turn.advances.push(ScheduleAdvance {
+            schedule: schedule.to_owned(),
+            before: before.cloned(),
+            after,
+        });
+    }
+
+    /// Everything up to this was decided about: where the clock is back, also what ran there before it was set back.
+    fn decided_until(&self, schedule: &Schedule, handled: DateTime<Utc>, then: DateTime<Utc>) -> DateTime<Utc> {
+        let Some(ran) = self.agenda.ran.get(&schedule.name).filter(|ran| **ran > handled) else {
+            return handled;
+        };
+        // When the clock just went on, an instant that ran too early, by a clock that was ahead, comes as planned.
+        let went_on = match self.since {
+            SinceLook::Steady | SinceLook::Unknown => true,
+            SinceLook::Forward(time) => time <= GRACE,
+        };
+        let Due {
+            run, on_time, skipped, ..
+        } = due(schedule, Some(handled), then);
+        let alone = on_time && run.len() == 1 && skipped.is_empty() && run.first() == Some(ran);
+        if went_on && alone { handled } else { *ran }
+    }
+
+    /// What counts of a schedule's past, as the clock is now.
+    fn known(&mut self, entry: &TimetableEntry, stored: &ScheduleState, then: DateTime<Utc>) -> ScheduleState {
+        let (schedule, handled) = (&entry.schedule, stored.handled);
+        let Some(behind) = self.tick.set_back.get(&schedule.name) else {
+            return ScheduleState {
+                handled: self.decided_until(schedule, handled, then),
+                ..stored.clone()
+            };
+        };
+        let reason = format!(
+            "the clock was set back by {}; the schedule goes on from {}",
+            long_time(*behind),
+            self.now.to_rfc3339_opts(SecondsFormat::Secs, true)
+        );
+        let last = Occurrence {
+            schedule: schedule.name.clone(),
+            instant: handled,
+        };
+        for job in &entry.jobs {
+            self.decide(&job.job, &last, FiringVerdict::ClockSetBack, &reason);
+        }
+        ScheduleState {
+            handled: then,
+            since: stored.since.min(self.now),
+            era: stored.era.saturating_add(1),
+            definition: stored.definition.clone(),
         }
     }
 
@@ -223,15 +323,15 @@ impl<'a> TickBuilder<'a> {
     fn overlaps(&mut self, due: &'a ScheduledJob, occurrence: &Occurrence, why: &str) {
         let job = &due.job;
         let waits = self.agenda.queue.get(job).filter(|_| !self.started.contains(job));
+        let left = self.active.left_running.get(job).filter(|_| self.active.runs(job) == 0);
+        let busy = left.map_or("its previous run is still active", String::as_str);
+        let queued_already = format!("{busy}, and one is queued already");
         let (verdict, reason) = match due.overlap {
-            Overlap::Skip => (FiringVerdict::SkippedOverlap, "its previous run is still active"),
-            Overlap::Queue if waits.is_some() => (
-                FiringVerdict::SkippedOverlap,
-                "its previous run is still active, and one is queued already",
-            ),
+            Overlap::Skip => (FiringVerdict::SkippedOverlap, busy),
+            Overlap::Queue if waits.is_some() => (FiringVerdict::SkippedOverlap, queued_already.as_str()),
             Overlap::Queue => {
                 self.tick.turn.queue.push((job.clone(), occurrence.clone()));
-                (FiringVerdict::Queued, "its previous run is still active")
+                (FiringVerdict::Queued, busy)
             }
             Overlap::Replace => {
                 if let Some(waits) = waits {
@@ -312,7 +412,7 @@ impl<'a> TickBuilder<'a> {
     }
 
     fn is_busy(&self, job: &JobName) -> bool {
-        self.started.contains(job) || self.active.runs(job) > 0
+        self.started.contains(job) || self.active.is_busy(job)
     }
 
     fn wake(&mut self, at: DateTime<Utc>) {

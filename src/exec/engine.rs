@@ -15,7 +15,7 @@ use crate::model::StepName;
 use crate::plan::guards::Guard;
 use crate::plan::order::Order;
 use crate::plan::{Action, Plan, Step, StepId};
-use crate::run::{Event, Outcome, Progress, RecordError, State, Status};
+use crate::run::{Event, NoteSubject, Outcome, Progress, RecordError, State, Status};
 use crate::secret::Vault;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -109,6 +109,7 @@ struct Run<'a, 'j> {
 impl Run<'_, '_> {
     async fn all<'s>(&'s self, scope: &'s Scope<'s, '_>) -> Result<(), RecordError> {
         self.secrets.foresee(&self.how.stop).await;
+        self.doubt_secrets();
         for job in &self.plan.paused {
             self.recorder.record_soon(Event::StepFinished {
                 step: job.into(),
@@ -150,8 +151,17 @@ impl Run<'_, '_> {
         broken.map_or(Ok(()), Err)
     }
 
+    /// Notes which secrets are hardly any: their text is replaced wherever it occurs.
+    fn doubt_secrets(&self) {
+        for message in self.secrets.take_doubts() {
+            let step = NoteSubject::Run(self.how.run.clone());
+            self.recorder.record_soon(Event::Note { step, message });
+        }
+    }
+
     fn settle(&self, order: &mut Order, step: &Step, outcome: Outcome) {
         order.settle(step.id);
+        self.doubt_secrets();
         self.recorder.record_soon(Event::StepFinished {
             step: step.name.clone(),
             outcome,

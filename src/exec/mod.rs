@@ -17,8 +17,9 @@ pub mod step_progress;
 pub mod survey;
 
 use crate::clock::Stopwatch;
+use crate::liveness::children::Children;
 use crate::signal::Stop;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct RunSettings {
     /// Steps at once, and threads that those share which work with files; 1 is deterministic.
     pub threads: usize,
     pub stop: Stop,
+    /// Marks of its commands.
+    pub children: Arc<Children>,
 }
 
 /// When a step has to end: asked to by a signal, or by its own timeout.

@@ -6,7 +6,7 @@
 
 use crate::daemon::timetable::{ScheduledJob, TimetableEntry};
 use crate::model::backoff::Gate;
-use crate::model::schedule::due::GRACE;
+use crate::model::schedule::due::{self, GRACE};
 use crate::report::schedule::status::BackOffRow;
 use crate::store::schedules::{Agenda, FiringVerdict, ScheduleState, StoredDecision};
 use crate::store::{JobStatus, RunEnd};
@@ -21,6 +21,26 @@ pub struct JobOutlook {
     pub overdue_since: Option<DateTime<Utc>>,
     /// Since when the schedule is served in its current definition.
     pub served_since: Option<DateTime<Utc>>,
+    /// Up to when its schedule was handled, if it stands still because the clock is before that.
+    pub handled_until: Option<DateTime<Utc>>,
+}
+
+/// Up to when a schedule counts as handled, as the next tick will see it: a clock that was set back too far is followed.
+pub fn handled(entry: &TimetableEntry, agenda: &Agenda, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let state = agenda.schedules.get(&entry.schedule.name);
+    let handled = state.filter(|state| state.definition == entry.definition)?.handled;
+    let jitter = TimeDelta::from_std(entry.jitter).unwrap_or_default();
+    match due::set_back(&entry.schedule, handled, now) {
+        Some(_) => now.checked_sub_signed(jitter),
+        None => Some(handled),
+    }
+}
+
+/// Up to when a schedule was handled, if nothing of it runs because the clock is before that.
+fn stands_until(entry: &TimetableEntry, state: &ScheduleState, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let (schedule, handled) = (&entry.schedule, state.handled);
+    let set_back = due::set_back(schedule, handled, now).map(|_| handled);
+    set_back.or_else(|| due::stands_until(schedule, handled, now))
 }
 
 /// `decisions`: newest first.
@@ -36,7 +56,7 @@ pub fn outlook(
     let state = state.filter(|state| state.definition == entry.definition);
     let back_off = back_off(job, agenda, now);
     let free = back_off.as_ref().map_or(now, |back_off| back_off.until);
-    let handled = state.map_or(free, |state| state.handled);
+    let handled = handled(entry, agenda, now).unwrap_or(free);
     let after = free.checked_sub_signed(jitter).unwrap_or(free).max(handled);
     let next = entry
         .schedule
@@ -50,7 +70,8 @@ pub fn outlook(
             .filter(|_| !excused)
             .and_then(|state| overdue(entry, state, standing, decisions, now)),
         back_off,
-        served_since: state.map(|state| state.since),
+        served_since: state.map(|state| state.since.min(now)),
+        handled_until: state.and_then(|state| stands_until(entry, state, now)),
     }
 }
 
@@ -79,7 +100,7 @@ fn overdue(
 ) -> Option<DateTime<Utc>> {
     let late = TimeDelta::from_std(entry.jitter + GRACE).ok()?;
     let instant = entry.schedule.previous(now.checked_sub_signed(late)?)?;
-    if instant <= state.since {
+    if instant <= state.since.min(now) {
         return None;
     }
     let running = begun.as_ref().is_some_and(|begun| begun.end == RunEnd::Running);
@@ -88,9 +109,11 @@ fn overdue(
         last.at - took.unwrap_or_default()
     });
     let began = began.max(begun.as_ref().map(|begun| begun.at));
+    // What is in the future happened under a clock that was ahead.
+    let began = began.filter(|began| *began <= now + TimeDelta::from_std(GRACE).unwrap_or_default());
     let decided = decisions.iter().any(|past| {
-        let passed_over = matches!(past.decision.verdict, FiringVerdict::Missed | FiringVerdict::Dropped);
-        past.decision.last >= instant && !passed_over
+        let dropped = past.decision.verdict == FiringVerdict::Dropped;
+        past.decision.last >= instant && past.decision.first <= now && !dropped
     });
     (!running && !decided && began.is_none_or(|began| began < instant)).then_some(instant)
 }
@@ -134,6 +157,7 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
             definition: entry.definition.clone(),
             since: at("2026-11-01T00:00:00Z"),
             handled: at(handled),
+            era: 0,
         };
         agenda.schedules.insert("noon".to_owned(), state);
         if let Some(until) = failed {
@@ -193,8 +217,15 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
         // It is noon, and the jitter has not passed.
         assert_eq!(next("2026-11-09T12:00:00Z", "2026-11-10T12:00:01Z", None), noon(10));
         assert_eq!(next("2026-11-10T12:00:00Z", "2026-11-10T12:30:00Z", None), noon(11));
-        // A clock that was set back repeats nothing.
-        assert_eq!(next("2026-11-10T12:00:00Z", "2026-11-08T12:30:00Z", None), noon(11));
+        // A clock that was set back by less than a run repeats nothing; by more, the schedule follows it.
+        let standing = |now| outlooks("2026-11-10T12:00:00Z", now, &none, &[], None)[0].handled_until;
+        let until = Some(at("2026-11-10T12:00:00Z"));
+        assert_eq!(next("2026-11-10T12:00:00Z", "2026-11-09T12:30:00Z", None), noon(11));
+        assert_eq!(standing("2026-11-09T12:30:00Z"), until);
+        assert_eq!(next("2026-11-10T12:00:00Z", "2026-11-08T12:30:00Z", None), noon(9));
+        assert_eq!(standing("2026-11-08T12:30:00Z"), until);
+        assert_eq!(standing("2026-11-10T11:59:30Z"), None, "as a correction may");
+        assert_eq!(standing("2026-11-10T12:30:00Z"), None);
         let failed = Some("2026-11-11T13:00:00Z");
         assert_eq!(next("2026-11-10T12:00:00Z", "2026-11-10T12:30:00Z", failed), noon(12));
         let [a, p] = outlooks("2026-11-09T12:00:00Z", "2026-11-10T11:00:00Z", &none, &[], None);
@@ -232,12 +263,17 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
             ..yesterday.clone()
         };
         assert_eq!(of(now, &cut, &[], None)[0].overdue_since, noon);
-        // A deliberate decision is not a delay; an instant missed while opsrun was down is.
+        // A deliberate decision is not a delay, nor is an instant that was left out by its window, or by `missed`.
         let decided =
             |verdict| of(now, &yesterday, &[decision("2026-11-10T12:00:00Z", verdict)], None)[0].overdue_since;
         assert_eq!(decided(FiringVerdict::SkippedOverlap), None);
         assert_eq!(decided(FiringVerdict::Ran), None);
-        assert_eq!(decided(FiringVerdict::Missed), noon);
+        assert_eq!(decided(FiringVerdict::Missed), None);
+        assert_eq!(decided(FiringVerdict::Dropped), noon);
+        // What was decided or ran under a clock that was ahead says nothing about now.
+        let ahead = decision("2031-11-10T12:00:00Z", FiringVerdict::Ran);
+        assert_eq!(of(now, &yesterday, &[ahead], None)[0].overdue_since, noon);
+        assert_eq!(of(now, &ran("2031-11-10T12:20:00Z"), &[], None)[0].overdue_since, noon);
         assert_eq!(
             of(now, &yesterday, &[], Some("2026-11-11T13:00:00Z"))[0].overdue_since,
             None

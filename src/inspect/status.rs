@@ -7,9 +7,10 @@ use crate::clock::MillisUtc;
 use crate::daemon::timetable::Timetable;
 use crate::inspect::outlook::{JobOutlook, outlook};
 use crate::launch::LaunchError;
+use crate::liveness::children;
 use crate::model::{JobName, Model, StepName};
 use crate::plan::RunRequest;
-use crate::report::schedule::status::{FORMAT, JobDocument, LastDocument, StatusDocument};
+use crate::report::schedule::status::{FORMAT, JobDocument, LastDocument, LeftRunning, StatusDocument};
 use crate::run::{Outcome, State};
 use crate::store::outbox::Undelivered;
 use crate::store::{JobStatus, RunEnd, Store};
@@ -25,6 +26,7 @@ pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) 
     let timetable = Timetable::new(model);
     let agenda = store.agenda()?;
     let paused: HashSet<JobName> = RunRequest::default().paused(model).into_iter().collect();
+    let orphans = children::orphans(&model.ops.state_dir);
     let mut jobs = Vec::new();
     for job in model.jobs().map(|job| job.name()) {
         let standing = store.job_status(&job)?;
@@ -35,7 +37,11 @@ pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) 
             }
             None => JobOutlook::default(),
         };
-        jobs.push(document(paused.contains(&job), job.to_string(), standing, outlook));
+        let left_running = LeftRunning::of(&job, &orphans);
+        jobs.push(JobDocument {
+            left_running,
+            ..document(paused.contains(&job), job.to_string(), standing, outlook)
+        });
     }
     jobs.sort_by_key(rank);
     Ok(StatusDocument {
@@ -91,6 +97,8 @@ fn document(paused: bool, job: String, standing: JobStatus, outlook: JobOutlook)
         next_run: outlook.next_run.map(MillisUtc),
         back_off: outlook.back_off,
         overdue_since: outlook.overdue_since.map(MillisUtc),
+        handled_until: outlook.handled_until.map(MillisUtc),
+        left_running: Vec::new(),
         last,
     }
 }
@@ -99,10 +107,10 @@ fn document(paused: bool, job: String, standing: JobStatus, outlook: JobOutlook)
 fn is_bad(job: &JobDocument) -> bool {
     let state = job.last.as_ref().map(|last| last.outcome.state);
     let bad = state.is_some_and(|state| !state.opens() && state != State::Paused);
-    !job.paused && (bad || job.overdue_since.is_some())
+    !job.paused && (bad || job.overdue_since.is_some() || job.handled_until.is_some())
 }
 
-/// Rank of an overdue job: like an interrupted one.
+/// Rank of a job that is overdue, or stands still: like an interrupted one.
 const OVERDUE: u8 = 4;
 /// Rank of a job that never ran: needs a look, but nothing went wrong.
 const NEVER_RAN: u8 = 9;
@@ -114,7 +122,9 @@ fn rank(job: &JobDocument) -> u8 {
         None => NEVER_RAN,
         Some(last) => rank_of_state(last.outcome.state),
     };
-    job.overdue_since.map_or(rank, |_| rank.min(OVERDUE))
+    job.overdue_since
+        .or(job.handled_until)
+        .map_or(rank, |_| rank.min(OVERDUE))
 }
 
 fn rank_of_state(state: State) -> u8 {
@@ -231,5 +241,10 @@ mod tests {
             rows.each_ref().map(is_bad),
             [true, true, true, false, false, false, false]
         );
+        let standing = JobDocument {
+            handled_until: Some(MillisUtc("2036-11-23T12:00:00Z".parse().unwrap())),
+            ..row("h", false, Some(State::Ok))
+        };
+        assert_eq!((rank(&standing), is_bad(&standing)), (OVERDUE, true));
     }
 }

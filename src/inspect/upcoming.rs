@@ -8,7 +8,7 @@ use crate::inspect::virtual_clock::{VirtualClock, VirtualTick};
 use crate::model::schedule::{ClockChange, Rhythm, clock_changes};
 use crate::model::{JobName, Ops};
 use crate::report::schedule::upcoming::{FORMAT, FiredDocument, FiringDocument, LeftOutDocument, NextDocument};
-use crate::store::schedules::{Decision, FiringVerdict, Occurrence};
+use crate::store::schedules::{Agenda, Decision, FiringVerdict, Occurrence};
 use crate::time_zone::Zone;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
@@ -17,11 +17,11 @@ use std::time::Duration;
 /// The largest difference between two local times at one moment.
 const MAX_ZONE_DIFFERENCE: TimeDelta = TimeDelta::hours(26);
 
-/// The first `count` runs later than `after`; fewer if the schedules have no more instants. Schedules without a zone are
+/// The first `count` runs later than `after`, and than what `agenda` has as handled; fewer if the schedules have no more instants. Schedules without a zone are
 /// shown in the zone of `ops`.
-pub fn upcoming(timetable: &Timetable, after: DateTime<Utc>, count: usize, ops: &Ops) -> NextDocument {
+pub fn upcoming(timetable: &Timetable, agenda: &Agenda, after: DateTime<Utc>, count: usize, ops: &Ops) -> NextDocument {
     let from = after + TimeDelta::nanoseconds(1);
-    let clock = VirtualClock::new(timetable, from, DateTime::<Utc>::MAX_UTC, &[]);
+    let clock = VirtualClock::new(timetable, from, DateTime::<Utc>::MAX_UTC, &[]).after(agenda, after);
     let view = View {
         timetable,
         after,

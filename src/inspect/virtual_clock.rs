@@ -6,6 +6,7 @@
 
 use crate::daemon::tick::{ActiveJobs, tick};
 use crate::daemon::timetable::{Timetable, TimetableEntry};
+use crate::inspect::outlook::handled;
 use crate::report::schedule::simulation::DownDocument;
 use crate::store::schedules::{Agenda, ScheduleState, TickRecord};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -35,6 +36,7 @@ impl<'a> VirtualClock<'a> {
                 definition: entry.definition.clone(),
                 since: from,
                 handled: instant_before(entry, from),
+                era: 0,
             };
             agenda.schedules.insert(entry.schedule.name.clone(), state);
         }
@@ -45,6 +47,18 @@ impl<'a> VirtualClock<'a> {
             until,
             wake: Some(from),
         }
+    }
+
+    /// What was handled later, as of `now`, counts as decided as well.
+    pub fn after(mut self, agenda: &Agenda, now: DateTime<Utc>) -> Self {
+        for entry in &self.timetable.entries {
+            if let Some(handled) = handled(entry, agenda, now)
+                && let Some(state) = self.agenda.schedules.get_mut(&entry.schedule.name)
+            {
+                state.handled = state.handled.max(handled);
+            }
+        }
+        self
     }
 
     /// Instants of a schedule before the end that are still undecided.

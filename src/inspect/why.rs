@@ -7,12 +7,14 @@ use crate::inspect::outlook::outlook;
 use crate::inspect::status::worst_outcome;
 use crate::launch::LaunchError;
 use crate::launch::history::known;
+use crate::liveness::children;
 use crate::model::{Job, JobKind, JobName, Model, StepName};
 use crate::plan::RunRequest;
+use crate::report::schedule::status::LeftRunning;
 use crate::report::schedule::why::{Because, FORMAT, JobRun, JobSchedule, RootCause, Silencer, WhyDocument};
 use crate::run::{Event, Outcome, State};
 use crate::store::schedules::FiringVerdict;
-use crate::store::{RunEnd, RunSummary, Store};
+use crate::store::{RunEnd, RunFilter, RunSummary, Store};
 use crate::units::millis;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
@@ -28,10 +30,19 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
     let timetable = Timetable::new(model);
     let agenda = store.agenda()?;
     let mut past = store.decisions(job, limit)?;
-    // Decisions of one tick have no order of their own: use the order of their instants.
-    past.sort_by_key(|past| std::cmp::Reverse(past.decision.last));
+    // Decisions of one tick have no order of their own: use the order of their instants. Those of different ticks keep
+    // theirs, whatever the clock was then.
+    for tick in past.chunk_by_mut(|one, other| one.at == other.at) {
+        tick.sort_by_key(|past| std::cmp::Reverse(past.decision.last));
+    }
     let runs = store
-        .runs(Some(job), limit)?
+        .runs(
+            RunFilter {
+                job: Some(job),
+                outcome: None,
+            },
+            limit,
+        )?
         .into_iter()
         .map(|run| job_run(&store, job, run));
     let runs = runs.collect::<Result<_, _>>()?;
@@ -61,8 +72,10 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         next_run: outlook.next_run,
         back_off: outlook.back_off,
         overdue_since: outlook.overdue_since,
+        handled_until: outlook.handled_until,
         waiting_since: agenda.queue.get(job).map(|queued| queued.instant),
         running: standing.begun.filter(|begun| begun.end == RunEnd::Running),
+        left_running: LeftRunning::of(job, &children::orphans(&model.ops.state_dir)),
         silenced_by: silencer(model, job, &store)?,
         decisions: past,
         runs,
@@ -80,9 +93,11 @@ fn because(why: &WhyDocument) -> Because {
         .is_some_and(|newest| newest.decision.verdict != FiringVerdict::Ran && begun.is_none_or(|at| at <= newest.at));
     match () {
         () if why.running.is_some() => Because::Running,
+        () if !why.left_running.is_empty() => Because::LeftRunning,
         () if why.paused.is_some() => Because::Paused,
         () if why.back_off.is_some() => Because::BackedOff,
         () if why.waiting_since.is_some() => Because::Queued,
+        () if why.handled_until.is_some() => Because::StandsStill,
         () if why.overdue_since.is_some() => Because::Overdue,
         () if not_run => Because::NotRun,
         () if begun.is_some() => Because::Ran,

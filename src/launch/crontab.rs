@@ -29,6 +29,7 @@ pub fn crontab(stop: &Stop) -> Result<Vec<u8>, LaunchError> {
             head: MAX_BYTES,
             tail: 0,
         },
+        trace: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| missing(format!("cannot run `crontab -l`: {error}")))?;

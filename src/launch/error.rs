@@ -4,6 +4,7 @@
 
 use crate::archive::CopyError;
 use crate::exec::action::is_no_room;
+use crate::liveness::children::Orphan;
 use crate::model::JobName;
 use crate::plan::UnknownJob;
 use crate::run::RecordError;
@@ -40,6 +41,9 @@ pub enum LaunchError {
     /// The system allows too little.
     #[error("{0}")]
     Limit(String),
+    /// An opsrun that was killed left a job of the request at work.
+    #[error("{}", still_at_work(.0))]
+    LeftRunning(Vec<Orphan>),
     #[error("stopped by signal {0}")]
     Signal(u8),
 }
@@ -49,7 +53,7 @@ impl LaunchError {
         match self {
             Self::Job(_) | Self::Usage { .. } => 64,
             Self::Refused { .. } => 3,
-            Self::Lock(LockError::Held { .. }) => 75,
+            Self::Lock(LockError::Held { .. }) | Self::LeftRunning(_) => 75,
             Self::Store(e) => e.exit_code(),
             Self::Record(_) => 73,
             Self::Lock(LockError::Tree(e)) | Self::Tree(e) if e.errno().is_some_and(is_no_room) => 73,
@@ -63,6 +67,13 @@ impl LaunchError {
         match self {
             Self::Job(e) => Some(jobs_instead(e)),
             Self::Lock(LockError::Held { .. }) => Some("wait for it to end, or use --lock-wait".to_owned()),
+            Self::LeftRunning(left) => {
+                let groups: Vec<String> = left.iter().map(|orphan| format!("-{}", orphan.group())).collect();
+                let groups = groups.join(" ");
+                Some(format!(
+                    "wait for it to end, use --lock-wait, or end it: `kill -- {groups}`"
+                ))
+            }
             Self::Store(e) => e.help().map(str::to_owned),
             Self::Record(e) => {
                 let store = e.source.downcast_ref().and_then(StoreError::help);
@@ -75,6 +86,14 @@ impl LaunchError {
             Self::Tree(_) | Self::Lock(_) | Self::Signal(_) => None,
         }
     }
+}
+
+fn still_at_work(left: &[Orphan]) -> String {
+    let each = left.iter().map(|orphan| {
+        let (job, processes) = (orphan.job(), orphan.processes());
+        format!("{job} is still at work: {orphan} ({processes})")
+    });
+    each.collect::<Vec<String>>().join("; ")
 }
 
 /// What could have been meant by a pattern that names no job. An ops file may have thousands.

@@ -3,8 +3,9 @@
 //! Takes a model and a request, gives a plan ([`plan()`]) or a finished run ([`apply`]), with the same code up to the
 //! plan. Prints nothing: events and progress go to what the caller hands in.
 //! - `resurvey`: surveying a backup again during a run · [`job_ends`]: locks and back-offs at the end of a job
+//! - `left_running`: waiting for what an opsrun that was killed left, or ending it
 //! - [`copies`]: the copies in destinations, and verifying them · [`restore`]: restoring files
-//! - `own_writer`: who makes copies here · [`history`]: past runs · [`crontab()`]: the user's crontab
+//! - [`mod@prune`]: history that is too old · `own_writer`: who makes copies here · [`history`]: past runs · [`crontab()`]: the user's crontab
 //!
 //! Invariant: an event is in the store before it goes anywhere else.
 
@@ -13,7 +14,9 @@ mod crontab;
 mod error;
 pub mod history;
 pub mod job_ends;
+mod left_running;
 mod own_writer;
+pub mod prune;
 pub mod restore;
 mod resurvey;
 pub mod served;
@@ -30,7 +33,8 @@ use crate::exec::recorder::Memory;
 use crate::exec::survey::{self, World};
 use crate::exec::{RunSettings, action::recover};
 use crate::limits;
-use crate::model::{JobName, Model, StepKind, StepName};
+use crate::liveness::children::{self, Children, Orphan};
+use crate::model::{JobName, Model, StepName};
 use crate::plan::facts::PlanFacts;
 use crate::plan::{self, Plan, RunRequest};
 use crate::run::{Event, JobHistory, NoteSubject, Outcome, Progress, Record, RecordError, Status};
@@ -46,8 +50,8 @@ use job_ends::JobEnds;
 use resurvey::{Resurvey, remembered};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The plan of what [`apply`] would do now, or at another moment. Changes nothing, but for a scratch directory in each
@@ -104,7 +108,10 @@ pub fn apply(
         stop: &|| how.stop.asked(),
     };
     let mut locks = Locks::default();
-    locks.jobs(&model.ops.state_dir, &job_ends::locked(model, &jobs), patience)?;
+    let exclusive = job_ends::locked(model, &jobs);
+    locks.jobs(&model.ops.state_dir, &exclusive, patience)?;
+    // By hand nothing is ended: a person may do that.
+    let ended = left_running::settle(model, &exclusive, how.claimed.is_some(), patience)?;
     let mut world = survey::open(model, &jobs);
     locks.world(&world, patience)?;
     let own = own_writer::ensured(model, &store)?;
@@ -146,6 +153,8 @@ pub fn apply(
             message,
         })?;
     }
+    ended.iter().try_for_each(|event| journal.record(event))?;
+    prune::forget_missing_copies(model, &jobs, &world, &store)?;
     let (facts, mut stuck) = repair(model, &jobs, &world, &store, &how.stop, &mut journal)?;
     let plan = plan::build(model, request, &facts)?;
     let status = if how.stop.asked() || !confirm(&plan) {
@@ -155,6 +164,7 @@ pub fn apply(
             run: run.clone(),
             threads: threads(Some(model), how.threads),
             stop: how.stop.clone(),
+            children: Arc::new(Children::of(&model.ops.state_dir, &run)?),
         };
         let look = Resurvey {
             model,
@@ -183,12 +193,14 @@ pub fn apply(
 /// description for people.
 pub fn mark_interrupted(model: &Model, store: &Store, secrets: &Vault) -> Result<Vec<(String, String)>, StoreError> {
     let mut marked = Vec::new();
+    let left = children::orphans(&model.ops.state_dir);
     for run in store.interrupted_runs()? {
         let events: Vec<Event> = store.events_of(&run)?.into_iter().map(|stored| stored.event).collect();
         let unfinished = unfinished_steps(&events);
         let mut alerts = AlertRecorder::new(model, secrets, Some(&run));
         store.mark_interrupted(&run, &mut |ledger| alerts.interrupted(ledger, &events, &unfinished))?;
-        marked.push((run, interruption(&unfinished)));
+        let left: Vec<&Orphan> = left.iter().filter(|orphan| orphan.run == run).collect();
+        marked.push((run.clone(), interruption(&unfinished, &left)));
     }
     Ok(marked)
 }
@@ -206,19 +218,19 @@ fn unfinished_steps(events: &[Event]) -> Vec<StepName> {
     unfinished
 }
 
-fn interruption(unfinished: &[StepName]) -> String {
-    if unfinished.is_empty() {
-        return "was interrupted".to_owned();
+fn interruption(unfinished: &[StepName], left: &[&Orphan]) -> String {
+    let mut text = "was interrupted".to_owned();
+    if !unfinished.is_empty() {
+        text = format!("{text} during {}", crate::units::joined(unfinished));
     }
-    let commands = unfinished
+    let left: Vec<String> = left
         .iter()
-        .any(|step| matches!(step.kind, StepKind::Target | StepKind::Check));
-    let left = if commands {
-        "; commands that it started may still be running"
-    } else {
-        ""
-    };
-    format!("was interrupted during {}{left}", crate::units::joined(unfinished))
+        .map(|orphan| format!("{} ({})", orphan.step, orphan.processes()))
+        .collect();
+    if !left.is_empty() {
+        text = format!("{text}; still at work: {}", crate::units::joined(&left));
+    }
+    text
 }
 
 /// Ends a run that was begun and could not be carried out: `steps` get this outcome.
@@ -398,10 +410,9 @@ mod tests {
         ];
         assert_eq!(unfinished_steps(&events), [step("target:c"), step("target:a")]);
         assert_eq!(
-            interruption(&unfinished_steps(&events)),
-            "was interrupted during target:c, target:a; commands that it started may still be running"
+            interruption(&unfinished_steps(&events), &[]),
+            "was interrupted during target:c, target:a"
         );
-        assert_eq!(interruption(&[step("verify:d")]), "was interrupted during verify:d");
-        assert_eq!(interruption(&[]), "was interrupted");
+        assert_eq!(interruption(&[], &[]), "was interrupted");
     }
 }

@@ -101,6 +101,7 @@ mod tests {
             state_dir: at("default"),
             state_given: false,
             concurrency: None,
+            history: crate::model::Keep::Forever,
             files: vec![PathBuf::from("/etc/opsrun/ops.kdl")],
             digest: String::new(),
         };

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a secret is where it comes from, never what it is. The names of channels are unique, and none is [`LOG`].
 
+use super::JobName;
 use super::check::Address;
 use super::command::{Command, Value};
 pub use crate::net::MailTls;
@@ -24,6 +25,10 @@ pub struct Channel {
     pub repeat: Option<Duration>,
     /// Further messages are joined into a digest.
     pub rate_limit: Option<RateLimit>,
+    /// The channel that receives what this one gives up. No channel is its own fallback, not through others either.
+    pub fallback: Option<String>,
+    /// The jobs whose runs it receives, for a channel that receives runs; `None`: those that notify it.
+    pub follows: Option<Vec<JobName>>,
     pub timeout: Duration,
 }
 
@@ -132,6 +137,14 @@ pub struct Email {
 }
 
 impl Channel {
+    /// Who gets a message each by themselves. Empty where a channel has one receiver.
+    pub fn recipients(&self) -> &[String] {
+        match &self.kind {
+            ChannelKind::Email(email) => &email.to,
+            ChannelKind::Web(_) | ChannelKind::Command(_) => &[],
+        }
+    }
+
     /// The values that it is given, secrets among them.
     pub fn values(&self) -> impl Iterator<Item = &Value> {
         let mut values: Vec<&Value> = Vec::new();

@@ -3,6 +3,7 @@
 //! Invariant: thresholds are as the ops file says; what a measured value makes of them is decided in one place,
 //! [`Levels::judge`].
 
+use super::address::shown_address;
 use super::command::{Command, Value, names, serialize_names};
 use super::job::{JobName, JobSettings};
 use super::state::State;
@@ -121,8 +122,9 @@ pub enum Probe {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(inline))]
 pub struct HttpProbe {
-    // `http://` or `https://`.
+    // `http://` or `https://`; its secret parameters are not shown.
     /// Where.
+    #[serde(serialize_with = "serialize_address")]
     pub url: Value,
     /// Request headers.
     #[serde(serialize_with = "serialize_names")]
@@ -140,6 +142,13 @@ pub struct HttpProbe {
     #[serde(serialize_with = "serialize_option")]
     #[cfg_attr(test, schemars(with = "Option<crate::path::AbsolutePath>"))]
     pub ca_file: Option<PathBuf>,
+}
+
+fn serialize_address<S: Serializer>(url: &Value, to: S) -> Result<S::Ok, S::Error> {
+    match url {
+        Value::Plain(url) => to.serialize_str(&shown_address(url)),
+        Value::Secret(_) => url.serialize(to),
+    }
 }
 
 /// What the body of an answer must hold.
@@ -227,7 +236,11 @@ impl HttpProbe {
     fn text(&self) -> ProbeText {
         let body =
             |BodyValue { pointer, value }: &BodyValue| format!("critical unless {pointer} of the body is {value}");
-        let mut text = ProbeText::new(format!("GET {}", self.url));
+        let url = match &self.url {
+            Value::Plain(url) => shown_address(url).into_owned(),
+            secret @ Value::Secret(_) => secret.to_string(),
+        };
+        let mut text = ProbeText::new(format!("GET {url}"));
         text.levels
             .push(format!("critical unless the status is {}", self.expected_status()));
         text = text.times("latency: ", &self.latency);

@@ -13,6 +13,7 @@
 //! same model; every job in a `needs` is there, and so is every schedule that a
 //! job runs by, and every channel in a `notify`, or it is [`channel::LOG`].
 
+pub mod address;
 pub mod backoff;
 pub mod channel;
 pub mod check;
@@ -190,6 +191,8 @@ pub struct Ops {
     pub state_given: bool,
     /// Steps at once; `None` is the number of cores.
     pub concurrency: Option<u32>,
+    /// How long the state keeps what happened in a run.
+    pub history: Keep,
     /// The root file first, then what it imported, in order of reading; absolute.
     pub files: Vec<PathBuf>,
     /// SHA-256 of all files read, in hexadecimal: which text this model was made from.

@@ -6,7 +6,7 @@
 
 use crate::blocking::BlockingError;
 use crate::path::Shown;
-use crate::units::show_duration;
+use crate::units::{plural, show_count, show_duration};
 use chrono::{DateTime, Utc};
 use rustix::io::Errno;
 use std::fmt::Write as _;
@@ -24,8 +24,12 @@ pub enum Stage {
     Connection,
     #[error("no TLS handshake")]
     Handshake,
+    #[error("the request could not be sent")]
+    Sending,
     #[error("no answer")]
     Answer,
+    #[error("the headers of the answer did not end")]
+    Headers,
     #[error("the body did not end")]
     Body,
 }
@@ -56,6 +60,15 @@ pub enum Fault {
     Unreachable(String),
     #[error("{0}")]
     Broken(String),
+    /// The connection was there, and ended before the answer did.
+    #[error("{}", cut(*.how, *.progress))]
+    Cut {
+        how: ConnectionEnd,
+        progress: AnswerProgress,
+    },
+    /// After the handshake.
+    #[error("the TLS connection broke: {0}")]
+    Secure(String),
     #[error("the server does not speak TLS")]
     NotTls,
     #[error("the TLS handshake failed: {0}")]
@@ -75,6 +88,68 @@ pub enum Fault {
     /// This machine does not give what is needed to ask.
     #[error("{0}")]
     Machine(String),
+}
+
+/// How a connection ended that should have gone on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionEnd {
+    Closed,
+    Reset,
+}
+
+impl ConnectionEnd {
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Closed => "the connection was closed",
+            Self::Reset => "the connection was reset",
+        }
+    }
+
+    pub(super) fn of(kind: io::ErrorKind) -> Option<Self> {
+        use io::ErrorKind as Kind;
+        match kind {
+            Kind::UnexpectedEof => Some(Self::Closed),
+            Kind::ConnectionReset | Kind::BrokenPipe | Kind::ConnectionAborted => Some(Self::Reset),
+            _ => None,
+        }
+    }
+}
+
+/// How far a request and its answer were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerProgress {
+    Sending,
+    Sent,
+    Headers,
+    /// Bytes of the body; how many there should be, where the headers say it.
+    Body {
+        received: u64,
+        expected: Option<u64>,
+    },
+}
+
+fn cut(how: ConnectionEnd, progress: AnswerProgress) -> String {
+    use ConnectionEnd::{Closed, Reset};
+    let text = match (how, progress) {
+        (Closed, AnswerProgress::Sending) => "the server closed the connection before the request was sent",
+        (Reset, AnswerProgress::Sending) => "the connection was reset before the request was sent",
+        (Closed, AnswerProgress::Sent) => "the server closed the connection without an answer",
+        (Reset, AnswerProgress::Sent) => "the connection was reset before an answer came",
+        (Closed, AnswerProgress::Headers) => "the answer ended within its headers",
+        (Reset, AnswerProgress::Headers) => "the connection was reset within the headers of the answer",
+        (how, AnswerProgress::Body { received, expected }) => {
+            let bytes = match expected {
+                Some(expected) => format!("{} of {}", show_count(received), plural(expected, "byte", "bytes")),
+                None => plural(received, "byte", "bytes"),
+            };
+            return match (how, expected) {
+                (Closed, Some(_)) => format!("the answer ended after {bytes}"),
+                (Closed, None) => format!("the answer broke off after {bytes}"),
+                (Reset, _) => format!("the connection was reset after {bytes} of the answer"),
+            };
+        }
+    };
+    text.to_owned()
 }
 
 /// Why a certificate does not prove that the server is who it should be.
@@ -172,7 +247,8 @@ impl Fault {
             Self::WantsCertificate => "a check has none to give: ask at an address that wants none",
             Self::Astray => "look at the redirect that the server answers with",
             Self::Answer(_) => "check host and port: something else may answer there",
-            Self::Broken(_) | Self::Handshake(_) | Self::Machine(_) => return None,
+            Self::Cut { .. } => "look at the log of the server, or of the proxy before it",
+            Self::Broken(_) | Self::Handshake(_) | Self::Secure(_) | Self::Machine(_) => return None,
         })
     }
 
@@ -188,12 +264,11 @@ impl Fault {
             Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::AddrNotAvailable => {
                 Self::Unreachable(io_words(error))
             }
-            Kind::ConnectionReset | Kind::BrokenPipe | Kind::ConnectionAborted => {
-                Self::Broken("the connection was reset".to_owned())
-            }
-            Kind::UnexpectedEof => Self::Broken("the connection was closed too early".to_owned()),
             Kind::TimedOut => Self::Unreachable("the connection timed out".to_owned()),
-            _ => Self::Broken(io_words(error)),
+            kind => match ConnectionEnd::of(kind) {
+                Some(how) => Self::Broken(how.words().to_owned()),
+                None => Self::Broken(io_words(error)),
+            },
         }
     }
 }

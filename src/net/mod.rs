@@ -15,6 +15,8 @@
 pub mod certificate;
 pub mod error;
 #[cfg(feature = "http")]
+mod exchange;
+#[cfg(feature = "http")]
 pub mod http;
 pub mod posted;
 mod resolve;
@@ -30,6 +32,8 @@ pub mod tcp;
 pub mod tls;
 #[cfg(feature = "tls")]
 mod trust;
+#[cfg(feature = "http")]
+mod watched;
 
 pub use error::{Fault, NetError};
 

@@ -20,7 +20,16 @@ impl StageTracker {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stage;
     }
 
-    fn get(&self) -> Stage {
+    /// Goes on to `next` from one of these stages; stays in any other.
+    #[cfg(feature = "http")]
+    pub(super) fn advance(&self, from: &[Stage], next: Stage) {
+        let mut stage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if from.contains(&stage) {
+            *stage = next;
+        }
+    }
+
+    pub(super) fn get(&self) -> Stage {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

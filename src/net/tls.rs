@@ -5,16 +5,19 @@
 //! Invariant: the verdict is the one that a request to the same server would meet.
 
 use super::certificate::Leaf;
-use super::error::{Distrust, Fault, LocalError, NetError, Stage, foreign};
+use super::error::{ConnectionEnd, Distrust, Fault, LocalError, NetError, Stage, foreign};
 use super::stage_tracker::StageTracker;
-use super::{tcp, trust};
-use rustls::AlertDescription;
+use super::tcp;
+use super::trust::{self, RecordingVerifier};
 use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, ClientConfig};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 #[derive(Debug, Clone)]
 pub struct ServerCertificate {
@@ -63,6 +66,31 @@ async fn look(
     Ok(ServerCertificate { leaf, distrust })
 }
 
+/// The connection after a handshake that its verifier must agree with.
+pub(super) async fn shake(
+    config: &Arc<ClientConfig>,
+    verifier: &RecordingVerifier,
+    host: &str,
+    stream: TcpStream,
+) -> Result<Result<TlsStream<TcpStream>, Fault>, LocalError> {
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| LocalError::Name(foreign(host)))?;
+    let shaken = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;
+    Ok(shaken.map_err(|error| {
+        let distrust = verifier.seen().and_then(|seen| seen.distrust);
+        distrust.map_or_else(|| fault_of_handshake(&error), Fault::Distrusted)
+    }))
+}
+
+/// A failure on a connection whose handshake is done. With TLS 1.3 the server speaks of a missing client certificate
+/// only now.
+pub(super) fn fault_after_handshake(error: &io::Error) -> Option<Fault> {
+    Some(match tls_error(error)? {
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => Fault::WantsCertificate,
+        rustls::Error::AlertReceived(alert) => Fault::Secure(format!("the server says {alert:?}")),
+        other => Fault::Secure(foreign(&other.to_string())),
+    })
+}
+
 fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
@@ -74,10 +102,11 @@ fn is_alert(error: &io::Error) -> bool {
 pub(super) fn fault_of_handshake(error: &io::Error) -> Fault {
     match tls_error(error) {
         Some(error) => fault_of_tls(error),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Fault::Handshake("the server closed the connection".to_owned())
-        }
-        None => Fault::from_io(error),
+        None => match ConnectionEnd::of(error.kind()) {
+            Some(ConnectionEnd::Closed) => Fault::Handshake("the server closed the connection".to_owned()),
+            Some(ConnectionEnd::Reset) => Fault::Handshake("the connection was reset".to_owned()),
+            None => Fault::from_io(error),
+        },
     }
 }
 

@@ -5,7 +5,7 @@
 //! anybody else. Knows nothing of output.
 //! Invariant: dropped before its end, the whole group is killed, and the child reaped.
 
-use super::orphans;
+use super::{orphans, stat};
 use crate::clock::Stopwatch;
 use crate::signal::{self, Ward};
 use crate::units::show_duration;
@@ -20,9 +20,9 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// How long a killed process may take to be gone. Only one that waits for a device or a server takes any time.
-const KILLED: Duration = Duration::from_secs(10);
+pub(super) const KILLED: Duration = Duration::from_secs(10);
 /// Between two looks at who is left: from, to.
-const LOOKS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
+pub(super) const LOOKS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ladder {
@@ -187,32 +187,13 @@ fn watched(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
 }
 
-/// True when a process of the group is alive. A zombie is not: it only waits for its parent, which may be one
-/// that never asks.
+/// True when a process of the group is alive.
 fn anybody(group: Pid) -> bool {
-    let wanted = group.as_raw_nonzero().get().to_string();
-    let Ok(entries) = std::fs::read_dir("/proc") else {
+    let wanted = group.as_raw_nonzero().get();
+    let Some(mut all) = stat::all() else {
         return true;
     };
-    entries.flatten().any(|entry| {
-        let number = entry.file_name();
-        if !number.as_encoded_bytes().iter().all(u8::is_ascii_digit) {
-            return false;
-        }
-        std::fs::read(entry.path().join("stat")).is_ok_and(|stat| is_alive_in(&stat, &wanted))
-    })
-}
-
-/// Whether `/proc/N/stat` describes a living process of that group: `N (name) state parent group …`, where the name may
-/// hold anything.
-fn is_alive_in(stat: &[u8], group: &str) -> bool {
-    let Some(end) = stat.iter().rposition(|b| *b == b')') else {
-        return false;
-    };
-    let behind = String::from_utf8_lossy(stat.get(end + 1..).unwrap_or_default()).into_owned();
-    let mut fields = behind.split_ascii_whitespace();
-    let alive = fields.next().is_some_and(|state| !matches!(state, "Z" | "X" | "x"));
-    alive && fields.nth(1) == Some(group)
+    all.any(|(_, found)| found.group == wanted && found.is_alive())
 }
 
 /// What people call a signal.
@@ -245,15 +226,6 @@ pub(super) fn name(signal: i32) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_cannot_pretend_to_be_a_group() {
-        assert!(is_alive_in(b"7 (sh) S 1 42 42 0", "42"));
-        assert!(!is_alive_in(b"7 (sh) Z 1 42 42 0", "42"));
-        assert!(!is_alive_in(b"7 (x) S 1 42) S 1 43 43 0", "42"));
-        assert!(!is_alive_in(b"7 (sh", "42"));
-        assert!(!is_alive_in(b"", "42"));
-    }
 
     #[test]
     fn signals_have_names() {

@@ -8,6 +8,8 @@
 //! - `capture`: what is kept of an output of any length
 //! - [`line`]: a command as it is typed
 //! - `orphans`: what process 1 of a container collects
+//! - [`stat`]: what the kernel says of one process
+//! - `trace`: what a child leaves about itself, and the group that is found again by it
 //!
 //! Knows nothing of jobs, retries or secrets. Invariant: after a timeout or a stop nothing of the group lives on,
 //! or the result says so; after a child ended by itself, no signal is sent.
@@ -18,8 +20,10 @@ mod group;
 mod line;
 mod orphans;
 mod start;
+pub mod stat;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub use capture::{CaptureLimits, Captured, Sieve, Sift, Unsifted};
 pub use child_user::ChildUserError;
@@ -27,6 +31,7 @@ pub use group::{Ending, Ladder};
 pub use line::quoted;
 pub use orphans::collect as collect_orphans;
 pub use start::{Spawn, SpawnError, SpawnFailure, Streams};
+pub use trace::GroupTrace;
 
 use crate::clock::Stopwatch;
 use crate::signal::Stop;

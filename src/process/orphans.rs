@@ -4,9 +4,10 @@
 //! this process is an orphan: its exit code is of no use, and waiting for it frees its entry in the process table.
 //! Invariant: no registered child is ever waited for here, nor one whose start is under way.
 
+use super::stat::{self, ProcessStat};
 use crate::signal::ChildBell;
 use rustix::process::{Pid, WaitOptions, getpid, waitpid};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::mem::MaybeUninit;
 use std::process::Child;
@@ -16,8 +17,9 @@ use std::time::Duration;
 /// Orphans often end together: one look for all that end within this time, and the next try when a start was under way.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Children that were started and not yet waited for.
-static CHILDREN: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+/// Children that were started and not yet waited for, counted by number: between the end of the wait for one and
+/// [`forget`], the system may give its number to the next.
+static CHILDREN: Mutex<BTreeMap<i32, u32>> = Mutex::new(BTreeMap::new());
 
 /// Held for reading while a child is started: until it is registered, it looks like an orphan. Starts do not wait for each
 /// other, since one may hang in a dead mount.
@@ -27,21 +29,35 @@ static STARTING: RwLock<()> = RwLock::new(());
 pub(super) fn registered(start: impl FnOnce() -> io::Result<Child>) -> io::Result<Child> {
     let _starting = STARTING.read().unwrap_or_else(PoisonError::into_inner);
     let child = start()?;
-    children().insert(number(&child));
+    add(number(&child));
     Ok(child)
 }
 
 /// Forgets a child that was waited for.
 pub(super) fn forget(child: &Child) {
-    children().remove(&number(child));
+    remove(number(child));
+}
+
+fn add(number: i32) {
+    *children().entry(number).or_default() += 1;
+}
+
+fn remove(number: i32) {
+    let mut children = children();
+    if let Some(count) = children.get_mut(&number) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            children.remove(&number);
+        }
+    }
 }
 
 fn number(child: &Child) -> i32 {
     i32::try_from(child.id()).unwrap_or_default()
 }
 
-fn children() -> MutexGuard<'static, BTreeSet<i32>> {
-    // A set is never left half changed.
+fn children() -> MutexGuard<'static, BTreeMap<i32, u32>> {
+    // A map is never left half changed.
     CHILDREN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -74,7 +90,7 @@ fn collect_once() -> bool {
         return false;
     };
     let children = children();
-    let orphan = |pid: &i32| !children.contains(pid);
+    let orphan = |pid: &i32| !children.contains_key(pid);
     // Cheap, and needs no `/proc`. A child of opsrun that has ended stays first until its group is gone.
     while let Some(first) = first_ended().filter(orphan) {
         wait_for(first);
@@ -108,37 +124,24 @@ fn first_ended() -> Option<i32> {
 /// All children of this process that have ended.
 fn ended_in_proc() -> Vec<i32> {
     let own = getpid().as_raw_nonzero().get();
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    let numbers = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    numbers
-        .filter(|pid: &i32| std::fs::read(format!("/proc/{pid}/stat")).is_ok_and(|stat| is_ended_child_in(&stat, own)))
-        .collect()
-}
-
-/// Whether `/proc/N/stat` describes an ended child of this parent: `N (name) state parent …`, where the name may hold anything.
-fn is_ended_child_in(stat: &[u8], parent: i32) -> bool {
-    let Some(end) = stat.iter().rposition(|b| *b == b')') else {
-        return false;
-    };
-    let rest = String::from_utf8_lossy(stat.get(end + 1..).unwrap_or_default()).into_owned();
-    let mut fields = rest.split_ascii_whitespace();
-    fields.next() == Some("Z") && fields.next() == Some(parent.to_string().as_str())
+    let ended = |(pid, found): (i32, ProcessStat)| (found.state == b'Z' && found.parent == own).then_some(pid);
+    stat::all().into_iter().flatten().filter_map(ended).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The number of a child that was waited for may be given to the next one before the first is forgotten.
     #[test]
-    fn only_ended_children_of_the_process_itself_are_orphans() {
-        assert!(is_ended_child_in(b"7 (sh) Z 1 42 42 0", 1));
-        assert!(!is_ended_child_in(b"7 (sh) S 1 42 42 0", 1));
-        assert!(!is_ended_child_in(b"7 (sh) Z 12 42 42 0", 1));
-        assert!(!is_ended_child_in(b"7 (x) Z 1 42) S 1 43 43 0", 1));
-        assert!(!is_ended_child_in(b"7 (sh", 1));
+    fn a_child_with_the_number_of_an_earlier_one_stays_registered() {
+        let number = i32::MAX;
+        for _ in 0..2 {
+            add(number);
+        }
+        remove(number);
+        assert!(children().contains_key(&number));
+        remove(number);
+        assert!(!children().contains_key(&number));
     }
 }

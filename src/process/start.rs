@@ -10,6 +10,7 @@ use super::child_user::{self, ChildUser, ChildUserError};
 use super::group::Leader;
 use super::line;
 use super::orphans::registered;
+use super::trace;
 use crate::error_chain::with_reason;
 use crate::limits;
 use crate::path::{Shown, shown};
@@ -18,12 +19,14 @@ use rustix::fs::Access;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use secrecy::{ExposeSecret, SecretString};
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::unix::pipe::{Receiver, Sender};
 
@@ -55,6 +58,8 @@ pub struct Spawn {
     pub streams: Streams,
     /// How much of each output is kept.
     pub keep: CaptureLimits,
+    /// Into this file the child writes who it is before its program runs ([`super::GroupTrace`]).
+    pub trace: Option<Arc<File>>,
 }
 
 impl Spawn {
@@ -229,6 +234,9 @@ fn try_start(spawn: &Spawn, user: Option<&ChildUser>) -> io::Result<(Leader, End
     if let Some(limits) = limits::open_files_of_children() {
         limited(&mut command, limits);
     }
+    if let Some(file) = &spawn.trace {
+        traced(&mut command, Arc::clone(file));
+    }
     if let Some(user) = user {
         user.take(&mut command, &spawn.cwd)?;
     }
@@ -244,6 +252,13 @@ fn limited(command: &mut Command, limits: Rlimit) {
     let limit = move || setrlimit(Resource::Nofile, limits).map_err(io::Error::from);
     // SAFETY: it makes one system call, and neither allocates nor locks.
     unsafe { command.pre_exec(limit) };
+}
+
+/// Starts with a trace of the child in this file. Its process group is its own by then.
+#[expect(unsafe_code, reason = "what happens between fork and exec is unsafe by nature")]
+fn traced(command: &mut Command, file: Arc<File>) {
+    // SAFETY: it makes system calls, and neither allocates nor locks.
+    unsafe { command.pre_exec(move || trace::leave(&file)) };
 }
 
 /// Starts with no signal blocked: a child inherits what is, and would be deaf to TERM, or worse. What is blocked

@@ -27,6 +27,7 @@ fn child(program: &str, arguments: &[&str]) -> Spawn {
         kill_after: Duration::from_secs(60),
         streams: Streams::Merged,
         keep: CaptureLimits::default(),
+        trace: None,
     }
 }
 
@@ -152,6 +153,7 @@ fn nothing_of_ours_is_inherited() {
     usr1.thread_block().unwrap();
     let mut script = sh("readlink /proc/$$/fd/*");
     script.streams = Streams::Separate;
+    script.trace = Some(std::sync::Arc::new(file.try_clone().unwrap()));
     let links = finish(&script);
     let links = text(&links.stdout);
     let links: Vec<&str> = links.lines().collect();

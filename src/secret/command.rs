@@ -44,6 +44,7 @@ impl Vault {
             kill_after: terms.kill_after,
             streams: terms.streams,
             keep: CaptureLimits::default(),
+            trace: None,
         })
     }
 }

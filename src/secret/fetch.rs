@@ -88,18 +88,27 @@ impl SecretError {
     }
 }
 
+/// The source, for people.
+pub(super) fn named(source: &SecretSource) -> String {
+    match source {
+        SecretSource::Env(name) => format!("the variable `{}`", Shown(name.as_bytes())),
+        SecretSource::File(path) => format!("the file `{}`", shown(path)),
+        SecretSource::Command(words, cwd) => format!("the command `{}`", asking(words, cwd).line()),
+    }
+}
+
 pub(super) async fn fetch(source: &SecretSource, stop: &Stop) -> Result<SecretString, SecretError> {
     match source {
         SecretSource::Env(name) => variable(name),
         SecretSource::File(path) => content(path, stop).await.and_then(secret).map_err(|why| SecretError {
-            from: format!("the file `{}`", shown(path)),
+            from: named(source),
             why,
         }),
         SecretSource::Command(words, cwd) => {
             let spawn = asking(words, cwd);
             let printed = command(&spawn, stop).await;
             printed.and_then(secret).map_err(|why| SecretError {
-                from: format!("the command `{}`", spawn.line()),
+                from: named(source),
                 why,
             })
         }
@@ -112,7 +121,7 @@ pub(super) fn variable(name: &str) -> Result<SecretString, SecretError> {
         .map(OsString::into_vec)
         .and_then(checked)
         .map_err(|why| SecretError {
-            from: format!("the variable `{}`", Shown(name.as_bytes())),
+            from: named(&SecretSource::Env(name.to_owned())),
             why,
         })
 }
@@ -170,6 +179,7 @@ fn asking(words: &[String], cwd: &Path) -> Spawn {
             head: MAX_SECRET_BYTES + 2,
             tail: 0,
         },
+        trace: None,
     }
 }
 

@@ -11,20 +11,23 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// Shorter values are looked for as they are only: their encodings are anybody's letters.
+/// Shorter values are not looked for in hexadecimal, nor within a longer text in base64: that is anybody's letters.
 const ENCODED_FROM: usize = 4;
 /// Shorter lines of a longer secret say too little about it.
 const LINE_FROM: usize = 8;
 
 pub(super) fn of(secret: &str) -> BTreeSet<Vec<u8>> {
     let mut forms = BTreeSet::from([secret.to_owned()]);
+    forms.extend(percent(secret.as_bytes()));
+    forms.extend(json(secret));
+    forms.extend(html(secret));
+    // With the `=` at its end it is base64 and nothing else.
+    let padded = [STANDARD, URL_SAFE].map(|engine| engine.encode(secret));
+    forms.extend(padded.into_iter().filter(|form| form.ends_with('=')));
     if secret.len() >= ENCODED_FROM {
         forms.extend(base64(secret.as_bytes()));
         forms.extend(hexadecimal(secret.as_bytes()));
-        forms.extend(percent(secret.as_bytes()));
         forms.extend(dumped(secret.as_bytes()));
-        forms.extend(json(secret));
-        forms.extend(html(secret));
         for line in secret.lines().map(str::trim) {
             if line.len() < secret.len() && line.chars().count() >= LINE_FROM {
                 forms.insert(line.to_owned());
@@ -207,21 +210,6 @@ fn upper_numbers(form: &str) -> String {
     text
 }
 
-/// What is secret of a URL that is a secret as a whole: the user, and the parts of the path and the query that are not
-/// ordinary words. A server may repeat parts of a request in its answer.
-pub(super) fn url_parts(url: &str) -> Vec<&str> {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let (place, asked) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let who = place.rsplit_once('@').map_or("", |(who, _)| who);
-    let secret = |piece: &&str| match piece.len() {
-        0..8 => false,
-        8..16 => piece.bytes().any(|b| b.is_ascii_digit()),
-        _ => true,
-    };
-    let pieces = asked.split(['/', '?', '#', '&', '=', ':', ';']).filter(secret);
-    who.split(':').filter(|part| !part.is_empty()).chain(pieces).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,9 +219,10 @@ mod tests {
     }
 
     #[test]
-    fn short_values_have_one_form() {
-        assert_eq!(of("abc").len(), 1);
-        assert!(of("").is_empty());
+    fn short_values_have_no_forms_that_are_ordinary_text() {
+        assert!(has("a&b", "a%26b") && has("a&b", "a&amp;b") && has("a", "YQ=="));
+        assert!(!has("a", "YQ") && !has("a", "61"));
+        assert_eq!(of(""), BTreeSet::new());
         assert!(of("abcd").len() > 5);
     }
 
@@ -315,7 +304,6 @@ mod tests {
         ] {
             assert!(has(secret, form), "{form}");
         }
-        assert!(!has("a&b", "a&amp;b"), "too short");
         assert!(has("first&line\nsecond<line", "second&lt;line"));
     }
 
@@ -337,15 +325,5 @@ mod tests {
                 assert!(of(&secret).contains(line), "{width}");
             }
         }
-    }
-
-    #[test]
-    fn the_secret_parts_of_an_address() {
-        assert_eq!(url_parts("http://127.0.0.1:80/health"), Vec::<&str>::new());
-        assert_eq!(
-            url_parts("https://me:pass@host/services/T0000B0000/long-enough-to-tell?key=a1b2c3d4e5&v=2"),
-            ["me", "pass", "T0000B0000", "long-enough-to-tell", "a1b2c3d4e5"]
-        );
-        assert_eq!(url_parts("host"), Vec::<&str>::new());
     }
 }

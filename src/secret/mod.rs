@@ -3,20 +3,24 @@
 //! Takes a [`Value`] of the model, gives a [`SecretString`]; takes any text, gives it without a secret in any form
 //! that programs commonly print one in.
 //! - `fetch`: from a variable, a file, a command · `command`: a command of the model with its secrets
-//! - `forms`: the encodings of a secret, and the secret parts of a URL
+//! - `parts`: what is a secret within one: of a URL, of a header · `forms`: the encodings of each
+//! - `doubt`: secrets that are hardly any
 //! - `redact`: taking them out of a stream
 //!
 //! Knows nothing of jobs. Invariant: no secret is given out before it is remembered, and no error, `Debug` or
 //! `Display` of this room holds one.
 
 mod command;
+mod doubt;
 mod fetch;
 mod forms;
+mod parts;
 mod redact;
 #[cfg(test)]
 mod tests;
 
 pub use command::ChildLimits;
+pub use doubt::SecretDoubt;
 pub use fetch::{SecretError, SecretErrorReason};
 pub use redact::Redactor;
 
@@ -37,6 +41,10 @@ pub struct Vault {
     /// Each source is asked once, also when several want it at the same time.
     fetched: Mutex<Vec<(SecretSource, Arc<OnceCell<SecretString>>)>>,
     known: Mutex<Known>,
+    /// Sources that were named already.
+    doubted: Mutex<Vec<SecretSource>>,
+    /// Messages about secrets that are hardly any; not yet taken.
+    doubts: Mutex<Vec<String>>,
 }
 
 #[derive(Default)]
@@ -56,7 +64,7 @@ impl Vault {
         let secret = cell
             .get_or_try_init(|| async {
                 let secret = fetch::fetch(source, stop).await?;
-                self.remember(&secret);
+                self.remember_from(source, &secret);
                 Ok(secret)
             })
             .await?;
@@ -83,14 +91,14 @@ impl Vault {
             match source {
                 SecretSource::Env(name) => {
                     if let Ok(secret) = fetch::variable(name) {
-                        self.remember(&secret);
+                        self.remember_from(source, &secret);
                         // Another call may have been faster, with the same value.
                         let _ = self.cell(source).set(secret);
                     }
                 }
                 SecretSource::File(_) => {
                     if let Ok(secret) = fetch::fetch(source, stop).await {
-                        self.remember(&secret);
+                        self.remember_from(source, &secret);
                     }
                 }
                 SecretSource::Command(..) => {}
@@ -122,10 +130,32 @@ impl Vault {
         cell
     }
 
-    /// Redacts the secret parts of a URL in everything shown from now on.
+    /// Redacts what a URL of the ops file has of secrets by their names, such as `token=`.
     pub fn remember_address(&self, url: &SecretString) {
-        for part in forms::url_parts(url.expose_secret()) {
+        for part in parts::of_address(url.expose_secret()) {
             self.remember(&SecretString::from(part));
+        }
+    }
+
+    /// Messages about secrets that are hardly any, each once.
+    pub fn take_doubts(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.doubts))
+    }
+
+    /// Redacts a secret and all that is secret within it.
+    fn remember_from(&self, source: &SecretSource, secret: &SecretString) {
+        self.remember(secret);
+        for part in parts::of_secret(secret.expose_secret()) {
+            self.remember(&SecretString::from(part));
+        }
+        let Some(doubt) = SecretDoubt::about(secret.expose_secret()) else {
+            return;
+        };
+        let mut doubted = lock(&self.doubted);
+        if !doubted.contains(source) {
+            doubted.push(source.clone());
+            let from = fetch::named(source);
+            lock(&self.doubts).push(format!("the secret from {from} {doubt}: {}", SecretDoubt::HELP));
         }
     }
 

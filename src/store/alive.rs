@@ -1,51 +1,31 @@
 //! Is the process that began a run still there?
 //!
-//! Takes what /proc says of a process, gives a token that no later process can have: number, start time,
-//! boot. Runs that do not touch each other proceed side by side, so a run without an end may be going on.
-//! Invariant: a token of another boot, or whose number was given to another process, is not alive.
+//! Runs that do not touch each other proceed side by side, so a run without an end may be going on.
+//! Rule: a run whose process can be asked ([`crate::liveness::process_token`]) goes on as long as that is there. One that
+//! cannot be asked, since it has no lock and is of another PID namespace or a host without `/proc`, goes on until
+//! [`MAX_SILENCE`] after its last event: neither called interrupted on a guess, nor running forever.
 
-/// The token of this process; where /proc cannot be read, one that is never alive.
-pub(super) fn token() -> String {
-    let pid = std::process::id();
-    let start = start_of(pid).unwrap_or_else(|| "unknown".to_owned());
-    format!("{pid} {start} {}", boot())
-}
+use super::columns::Stamp;
+use super::statements::Statements as _;
+use crate::clock;
+use crate::liveness::process_token::{Presence, presence};
+use chrono::TimeDelta;
+use rusqlite::Connection;
+use std::path::Path;
 
-/// True when the process that [`token`] named is still there.
-pub(super) fn is_alive(token: &str) -> bool {
-    let mut parts = token.split(' ');
-    let (Some(pid), Some(start), Some(boot_id)) = (parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    let Ok(pid) = pid.parse() else { return false };
-    start_of(pid).is_some_and(|found| found == start) && boot() == boot_id
-}
+/// Longer than most runs; short enough to be noticed.
+const MAX_SILENCE: TimeDelta = TimeDelta::days(1);
 
-/// Field 22 of /proc/PID/stat, counted behind the name, which may hold anything; `None` for a zombie too.
-fn start_of(pid: u32) -> Option<String> {
-    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let stat = String::from_utf8_lossy(&stat);
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    let state = fields.next()?;
-    (state != "Z").then(|| fields.nth(18).map(str::to_owned))?
-}
-
-fn boot() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map_or_else(|_| "unknown".to_owned(), |id| id.trim().to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn this_process_is_alive_and_others_are_not() {
-        let own = token();
-        assert!(is_alive(&own));
-        assert!(!is_alive("1 0 elsewhere"));
-        assert!(!is_alive("unknown"));
-        let later = own.replacen(' ', " 1", 1);
-        assert!(!is_alive(&later));
+/// True while the process with this token, which began the run, is there.
+pub(super) fn is_running(db: &Connection, state_dir: &Path, run: &str, token: &str) -> rusqlite::Result<bool> {
+    match presence(state_dir, token) {
+        Presence::Present => Ok(true),
+        Presence::Gone => Ok(false),
+        Presence::Unknown => {
+            let sql = "SELECT max(at) FROM (SELECT begun_at AS at FROM runs WHERE run = ?1
+                 UNION ALL SELECT max(at) FROM events WHERE run = ?1)";
+            let last: Option<Option<Stamp>> = db.first(sql, [run], |row| row.get(0))?;
+            Ok(last.flatten().is_some_and(|last| clock::now() - last.0 < MAX_SILENCE))
+        }
     }
 }

@@ -66,3 +66,9 @@ pub(super) fn path_value(bytes: &[u8]) -> Value {
         Err(_) => Value::Blob(bytes.to_owned()),
     }
 }
+
+/// For `json_each`: a list of any length is one value.
+pub(super) fn json_list(values: impl IntoIterator<Item = impl ToString>) -> String {
+    let values: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
+    serde_json::Value::from(values).to_string()
+}

@@ -11,12 +11,16 @@
 //!
 //! | table | a row is | columns |
 //! |---|---|---|
-//! | `runs` | a run | `run` its ULID · `command` · `begun_at` · `process` who writes it · `finished_at`, `exit` once it is over · `interrupted_at` once a later run found it cut short |
+//! | `runs` | a run | `run` its ULID · `command` · `begun_at` · `process` who writes it ([`crate::liveness::process_token`]) · `finished_at`, `exit` once it is over · `interrupted_at` once a later run found it cut short |
 //! | `events` | an event of a run | `seq` counts up over all runs · `run` · `at` · `step` where it has one · `kind` (`copy-published`) · `json` the whole |
 //! | `markers` | a destination that was used | `backup` · `path` · `id` of its `.opsrun-destination` |
 //! | `holds` | a restored file that may not be deleted yet | `source` · `path` below it · `until` · `run` that restored it |
 //! | `verifications` | a later look at a copy | `copy` · `at` · `ok` · `detail` |
 //! | `forgotten` | a copy that was begun, never published, and whose debris is cleared | `copy` · `at` |
+//! | `copies` | a copy whose run is no longer remembered | `copy` · `destination` · `published`, or begun only |
+//! | `relied_on` | a deletion that relied on a copy, whose run is no longer remembered | `copy` · `run` |
+//! | `sequences` | the highest number of a copy in what is no longer remembered | `step` that published it · `sequence` |
+//! | `facts` | something of which there is one | `name` · `value` |
 //! | `writer` | who makes copies here, where the machine has no id: one row | `id` |
 //! | `schedules` | how far a schedule has come | `schedule` · `definition` when it is due · `since` it is so defined · `handled` the last instant that was decided about |
 //! | `claims` | an instant for which a run was begun | `schedule` · `instant` · `run` · `at` |
@@ -27,6 +31,7 @@
 //! | `outbox` | a message for a channel | `seq` counts up · `id` its ULID · `channel` · `key`, `kind`, `severity` as in `json`, the message · `state` · `created_at` · `due_at` not sent before · `attempts`, `first_attempt_at`, `last_error` · `lease` who is sending it, `leased_until` when · `waited` for room under a rate limit · `settled_at` |
 //!
 //! - [`journal`]: runs and their events, written · [`history`]: read again, by run and by job
+//! - [`prune`]: old history, removed in small steps
 //! - [`outbox`]: messages until they are delivered
 //! - [`remembered`]: markers, holds, verifications, the id of a writer
 //! - [`schedules`]: which instants were decided about, which runs were begun for them, and why ·
@@ -39,6 +44,7 @@ mod error;
 pub mod history;
 pub mod journal;
 pub mod outbox;
+pub mod prune;
 pub mod remembered;
 pub mod schedules;
 mod schema;
@@ -46,9 +52,12 @@ mod statements;
 mod tick_record;
 
 pub use error::StoreError;
-pub use history::{BegunJob, JobResult, JobStatus, RunEnd, RunSearch, RunSummary, StoredEvent};
+pub use history::{
+    BegunJob, JobResult, JobStatus, OutcomeFilter, RunEnd, RunFilter, RunJob, RunSearch, RunSummary, StoredEvent,
+};
 pub use journal::RunJournal;
 
+use crate::liveness::process_token;
 use rusqlite::{Connection, OpenFlags};
 use statements::Statements as _;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -89,7 +98,9 @@ impl Store {
         let mut connection = Connection::open_with_flags(&path, flags).map_err(opened)?;
         connection.busy_timeout(BUSY).map_err(opened)?;
         // Looked at before anything is written: a foreign or newer file stays as it is.
-        schema::inspect(&connection, &path)?;
+        if schema::inspect(&connection, &path)? == 0 {
+            schema::prepare(&connection).map_err(opened)?;
+        }
         connection
             .pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))
             .and_then(|()| connection.pragma_update(None, "synchronous", "full"))
@@ -164,6 +175,18 @@ impl Store {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub fn state_dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// The token of this process, for runs that it begins. What may not be written gets no lock beside it either.
+    fn own_process(&self, db: &Connection) -> String {
+        if db.is_readonly(rusqlite::MAIN_DB).unwrap_or(false) {
+            return String::new();
+        }
+        process_token::token(self.state_dir())
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {

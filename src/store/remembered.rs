@@ -9,7 +9,7 @@ use super::{Store, StoreError};
 use crate::path::RelPath;
 use chrono::{DateTime, Utc};
 use rusqlite::types::ValueRef;
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -95,9 +95,31 @@ impl Store {
         })
     }
 
+    /// Something of which there is one. `None` where it was never noted.
+    pub fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.read(|db| fact(db, name))
+    }
+
+    pub fn remember_fact(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        self.write(|db| remember_fact(db, name, value))
+    }
+
     /// Notes what a look at a copy after its own run found.
     pub fn record_verification(&self, copy: &str, at: DateTime<Utc>, ok: bool, detail: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO verifications (copy, at, ok, detail) VALUES (?1, ?2, ?3, ?4)";
         self.execute(sql, params![copy, Stamp(at), ok, detail])
     }
+}
+
+pub(super) fn fact(db: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    // A state of an earlier version, opened for reading.
+    if !db.table_exists(None, "facts")? {
+        return Ok(None);
+    }
+    db.first("SELECT value FROM facts WHERE name = ?1", [name], |row| row.get(0))
+}
+
+pub(super) fn remember_fact(db: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO facts (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
+    db.run(sql, params![name, value])
 }

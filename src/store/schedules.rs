@@ -3,7 +3,8 @@
 //! Takes what one look at the clock decided as a [`TickRecord`], writes all of it or nothing; gives back what a later look
 //! needs ([`Agenda`]) and what people ask ([`StoredDecision`]). Decides nothing itself.
 //! Invariant: an instant up to a schedule's `handled` is never run again, by any process: a tick is written only if every
-//! schedule is as it was when the tick was decided, together with the runs that it begins.
+//! schedule is as it was when the tick was decided, together with the runs that it begins. Where the clock was set back too
+//! far, `handled` goes back with it, and a new era begins: an instant runs once in each.
 
 use super::columns::Stamp;
 use super::journal::begin_run;
@@ -17,6 +18,7 @@ use crate::model::backoff::BackOffState;
 pub use crate::run::Occurrence;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row, params};
+use std::collections::BTreeMap;
 
 impl Store {
     /// What earlier ticks and runs left. Empty where an earlier opsrun made the database.
@@ -26,7 +28,8 @@ impl Store {
             if !db.table_exists(None, "schedules")? {
                 return Ok(found);
             }
-            let schedules = "SELECT schedule, definition, since, handled FROM schedules";
+            let era = era(db)?;
+            let schedules = &format!("SELECT schedule, definition, since, handled, {era} FROM schedules");
             found
                 .schedules
                 .extend(db.rows(schedules, [], |row| Ok((row.get(0)?, state(row, 1)?)))?);
@@ -39,6 +42,17 @@ impl Store {
                 .back_offs
                 .extend(db.rows(back_offs, [], |row| Ok((row.get(0)?, back_off(row, 1)?)))?);
             Ok(found)
+        })
+    }
+
+    /// For [`Agenda::ran`].
+    pub fn ran_until(&self, now: DateTime<Utc>) -> Result<BTreeMap<String, DateTime<Utc>>, StoreError> {
+        self.read(|db| {
+            let sql = "SELECT schedules.schedule, max(instant) FROM schedules
+                 JOIN claims ON claims.schedule = schedules.schedule AND instant > handled AND instant <= ?1
+                 GROUP BY schedules.schedule";
+            let rows = db.rows(sql, [Stamp(now)], |row| Ok((row.get(0)?, row.get::<_, Stamp>(1)?.0)))?;
+            Ok(rows.into_iter().collect())
         })
     }
 
@@ -64,7 +78,7 @@ impl Store {
                 }
             }
             for run in &turn.runs {
-                begin_run(db, &run.run, command, now)?;
+                begin_run(db, &run.run, command, now, &self.own_process(db))?;
                 for claim in &run.occurrences {
                     let sql = "INSERT INTO claims (schedule, instant, run, at) VALUES (?1, ?2, ?3, ?4)";
                     db.run(sql, params![claim.schedule, Stamp(claim.instant), run.run, now])?;
@@ -120,11 +134,17 @@ impl Store {
     /// Targets that were tried in a run whose process is gone, and never came to an end there.
     pub fn lost_attempts(&self) -> Result<Vec<JobName>, StoreError> {
         self.read(|db| {
-            let sql = "SELECT job, process FROM back_offs JOIN runs ON runs.run = back_offs.run
+            let sql = "SELECT job, runs.run, process FROM back_offs JOIN runs ON runs.run = back_offs.run
                  WHERE finished_at IS NULL ORDER BY job";
-            let rows = db.rows(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let gone = |(job, process): (JobName, String)| (!alive::is_alive(&process)).then_some(job);
-            Ok(rows.into_iter().filter_map(gone).collect())
+            let tried: Vec<(JobName, String, String)> =
+                db.rows(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            let mut lost = Vec::new();
+            for (job, run, process) in tried {
+                if !alive::is_running(db, self.state_dir(), &run, &process)? {
+                    lost.push(job);
+                }
+            }
+            Ok(lost)
         })
     }
 
@@ -154,15 +174,15 @@ impl Store {
 
 /// Moves a schedule on. False when it has changed since.
 fn advance(db: &Connection, step: &ScheduleAdvance) -> rusqlite::Result<bool> {
-    let sql = "SELECT definition, since, handled FROM schedules WHERE schedule = ?1";
+    let sql = "SELECT definition, since, handled, era FROM schedules WHERE schedule = ?1";
     let found = db.first(sql, [&step.schedule], |row| state(row, 0))?;
     if found != step.before {
         return Ok(false);
     }
     let (after, since, handled) = (&step.after, Stamp(step.after.since), Stamp(step.after.handled));
     db.run(
-        "INSERT OR REPLACE INTO schedules (schedule, definition, since, handled) VALUES (?1, ?2, ?3, ?4)",
-        params![step.schedule, after.definition, since, handled],
+        "INSERT OR REPLACE INTO schedules (schedule, definition, since, handled, era) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![step.schedule, after.definition, since, handled, after.era],
     )?;
     Ok(true)
 }
@@ -190,8 +210,9 @@ fn repeat_decision(db: &Connection, decision: &Decision, now: Stamp) -> rusqlite
 
 fn insert_decision(db: &Connection, decision: &Decision, run: Option<&str>, now: Stamp) -> rusqlite::Result<()> {
     db.run(
-        "INSERT INTO decisions (at, job, schedule, instant, last, count, more, decision, reason, run)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO decisions (at, job, schedule, instant, last, count, more, decision, reason, run, era)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+         coalesce((SELECT era FROM schedules WHERE schedule = ?3), 0))",
         params![
             now,
             decision.job,
@@ -212,11 +233,21 @@ fn find_back_off(db: &Connection, job: &JobName) -> rusqlite::Result<Option<Back
     db.first(sql, [job], |row| back_off(row, 0))
 }
 
+/// The column, which a state of an earlier version, opened for reading, does not have.
+fn era(db: &Connection) -> rusqlite::Result<&'static str> {
+    Ok(if db.column_exists(None, "schedules", "era")? {
+        "era"
+    } else {
+        "0"
+    })
+}
+
 fn state(row: &Row<'_>, from: usize) -> rusqlite::Result<ScheduleState> {
     Ok(ScheduleState {
         definition: row.get(from)?,
         since: row.get::<_, Stamp>(from + 1)?.0,
         handled: row.get::<_, Stamp>(from + 2)?.0,
+        era: row.get(from + 3)?,
     })
 }
 

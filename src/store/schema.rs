@@ -139,9 +139,50 @@ CREATE TABLE writer (
     id TEXT PRIMARY KEY
 ) STRICT;
 ",
+    "
+ALTER TABLE schedules ADD COLUMN era INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE decisions ADD COLUMN era INTEGER NOT NULL DEFAULT 0;
+DROP INDEX ran_once;
+CREATE UNIQUE INDEX ran_once ON decisions (job, schedule, instant, era) WHERE run IS NOT NULL;
+",
+    "
+ALTER TABLE outbox ADD COLUMN recipients TEXT;
+ALTER TABLE outbox ADD COLUMN pause_until TEXT;
+ALTER TABLE outbox ADD COLUMN lifted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN given_up_by TEXT;
+",
+    "
+CREATE TABLE copies (
+    copy TEXT PRIMARY KEY,
+    destination TEXT NOT NULL,
+    published INTEGER NOT NULL
+) STRICT;
+CREATE TABLE relied_on (
+    copy TEXT NOT NULL,
+    run TEXT NOT NULL,
+    PRIMARY KEY (copy, run)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE sequences (
+    step TEXT PRIMARY KEY,
+    sequence INTEGER NOT NULL
+) STRICT;
+CREATE TABLE facts (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT;
+CREATE INDEX open_runs ON runs (begun_at, run) WHERE finished_at IS NULL AND interrupted_at IS NULL;
+CREATE INDEX failed_runs ON runs (begun_at, run) WHERE exit IS NOT 0;
+CREATE INDEX decisions_by_time ON decisions (at);
+CREATE INDEX outbox_by_end ON outbox (settled_at) WHERE settled_at IS NOT NULL;
+",
 ];
 
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// Before the first table: freed pages can be given back later. SQLite ignores it in a file that has tables.
+pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "auto_vacuum", "incremental")
+}
 
 /// The file's schema, 0 for an empty one; refuses what is newer or not ours.
 pub(super) fn inspect(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
@@ -202,6 +243,19 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
         transaction.commit()
     };
     all().map_err(|e| StoreError::Write(path.to_owned(), e))
+}
+
+/// Makes the file that an earlier version left: without the newest migrations.
+#[cfg(test)]
+pub(super) fn make_older(path: &Path, version: usize) {
+    let connection = Connection::open(path).unwrap();
+    for migration in &MIGRATIONS[..version] {
+        connection.execute_batch(migration).unwrap();
+    }
+    connection
+        .pragma_update(None, "application_id", APPLICATION_ID)
+        .unwrap();
+    connection.pragma_update(None, "user_version", version as i64).unwrap();
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {

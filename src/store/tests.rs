@@ -3,6 +3,7 @@
 use super::*;
 use crate::path::RelPath;
 use crate::run::{Event, Outcome, Record, State};
+use crate::store::history::RunFilter;
 use chrono::{DateTime, Utc};
 use std::os::unix::fs::PermissionsExt;
 
@@ -103,7 +104,7 @@ fn events_come_back_in_order() {
     }
     let found: Vec<Event> = store.events_of(RUN).unwrap().into_iter().map(|e| e.event).collect();
     assert_eq!(found, events);
-    let runs = store.runs(None, 10).unwrap();
+    let runs = store.runs(RunFilter::default(), 10).unwrap();
     assert_eq!(runs.len(), 1);
     assert_eq!(runs[0].end, RunEnd::Finished { exit: 4, millis: 7 });
     assert!(store.interrupted_runs().unwrap().is_empty());
@@ -202,8 +203,8 @@ fn runs_of_dead_processes_are_interrupted_and_marked_once() {
     store.journal("dead").record(&ended).unwrap();
     store.mark_interrupted("dead", &mut |_| Ok(())).unwrap();
     assert!(store.interrupted_runs().unwrap().is_empty());
-    assert!(store.runs(None, 1).unwrap()[0].run == "alive");
-    assert_eq!(store.runs(None, 2).unwrap()[1].end, RunEnd::Interrupted);
+    assert!(store.runs(RunFilter::default(), 1).unwrap()[0].run == "alive");
+    assert_eq!(store.runs(RunFilter::default(), 2).unwrap()[1].end, RunEnd::Interrupted);
 }
 
 #[test]
@@ -371,7 +372,7 @@ fn a_full_disk_is_told_from_other_failures() {
     assert!(error.is_cannot_write(), "{error:?}");
     assert!(error.help().unwrap().contains("make space"));
     // And what is there can still be read.
-    assert_eq!(store.runs(None, 1).unwrap().len(), 1);
+    assert_eq!(store.runs(RunFilter::default(), 1).unwrap().len(), 1);
 }
 
 #[test]
@@ -404,10 +405,8 @@ fn the_id_of_a_writer_is_made_once_and_an_older_state_has_none() {
     let again = Store::open_read_only(dir.path()).unwrap().unwrap();
     assert_eq!(again.writer().unwrap().as_deref(), Some("a"));
     drop(again);
-    let store = Store::open(dir.path()).unwrap();
-    let older = "DROP TABLE writer; PRAGMA user_version = 4";
-    store.connection().execute_batch(older).unwrap();
-    drop(store);
+    let dir = tempfile::tempdir().unwrap();
+    schema::make_older(&dir.path().join("opsrun.db"), 4);
     let older = Store::open_read_only(dir.path()).unwrap().unwrap();
     assert_eq!(older.writer().unwrap(), None);
     assert_eq!(older.highest_sequence("b").unwrap(), 0);

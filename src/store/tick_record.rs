@@ -17,6 +17,8 @@ pub struct ScheduleState {
     pub since: DateTime<Utc>,
     /// Everything up to and with this instant was decided about.
     pub handled: DateTime<Utc>,
+    /// How often the clock was set back too far for `handled` to count: an instant runs once in each era.
+    pub era: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +45,7 @@ pub struct Decision {
     pub count: u64,
     /// There are more instants than were counted.
     pub more: bool,
-    /// `ran`, `missed`, `skipped-overlap`, `queued`, `backed-off`, `paused` or `dropped`.
+    /// `ran`, `missed`, `skipped-overlap`, `queued`, `backed-off`, `paused`, `dropped` or `clock-set-back`.
     #[serde(rename = "decision")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub verdict: FiringVerdict,
@@ -78,8 +80,10 @@ pub enum FiringVerdict {
     BackedOff,
     /// It is paused, or depends on a job that is.
     Paused,
-    /// The ops file no longer asks for it.
+    /// The ops file no longer asks for it, or it was queued for a time that has not come yet.
     Dropped,
+    /// The clock was set back: its schedule goes on from then, whatever was decided before for later times.
+    ClockSetBack,
 }
 
 impl FiringVerdict {
@@ -93,6 +97,7 @@ impl FiringVerdict {
             Self::BackedOff => "backed-off",
             Self::Paused => "paused",
             Self::Dropped => "dropped",
+            Self::ClockSetBack => "clock-set-back",
         }
     }
 }
@@ -147,6 +152,9 @@ pub struct Agenda {
     pub queue: BTreeMap<JobName, Occurrence>,
     /// The targets with a back-off.
     pub back_offs: BTreeMap<JobName, BackOffState>,
+    /// The newest instant later than `handled`, and not in the future, for which a schedule has run: it did before the clock
+    /// was set back, and the clock has come back. Only looked up where that may be so.
+    pub ran: BTreeMap<String, DateTime<Utc>>,
 }
 
 impl Agenda {

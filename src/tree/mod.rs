@@ -18,6 +18,7 @@
 //! - [`leftovers`]: the removal of what a restore that died left
 //! - [`rewrite`]: files that a person wrote and asked us to change
 //! - [`lock`]: one process at a time per source, destination and job
+//! - [`held_file`]: files of our own that show by their lock that their process is there
 //!
 //! Invariant: every removal of a file that is not ours goes through [`quarantine`]; [`rewrite`] alone replaces one, by
 //! another edition of it that its user asked for.
@@ -27,6 +28,7 @@ pub mod debris;
 pub mod dir_journal;
 pub mod draft_tree;
 pub mod handle;
+pub mod held_file;
 pub mod lease;
 pub mod leftovers;
 pub mod lock;

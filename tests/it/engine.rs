@@ -14,6 +14,7 @@ use opsrun::exec::engine::{self, LookAgain};
 use opsrun::exec::recorder::Memory;
 use opsrun::exec::recorder::Recorder;
 use opsrun::exec::survey::World;
+use opsrun::liveness::children::Children;
 use opsrun::model::command::{Command, Program};
 use opsrun::model::{JobKind, JobName, JobSettings, Model, Ops, Overlap, StepName, Target};
 use opsrun::plan::facts::PlanFacts;
@@ -26,7 +27,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Nothing is looked at again where nothing is copied.
@@ -150,6 +151,7 @@ fn model(targets: Vec<Target>) -> Model {
             state_dir: PathBuf::from("/state"),
             state_given: true,
             concurrency: None,
+            history: opsrun::model::Keep::Forever,
             files: Vec::new(),
             digest: String::new(),
         },
@@ -200,10 +202,12 @@ fn planned(targets: Vec<Target>) -> Plan {
 }
 
 fn run(plan: &Plan, watcher: &mut Watcher<'_>, stop: Stop) -> Result<Status, RecordError> {
+    let state = tempfile::tempdir().unwrap();
     let how = RunSettings {
         run: "01JD".to_owned(),
         threads: watcher.width,
         stop,
+        children: Arc::new(Children::of(state.path(), "01JD").unwrap()),
     };
     engine::run(
         plan,

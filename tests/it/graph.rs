@@ -108,6 +108,7 @@ impl Sketch {
                 state_dir: PathBuf::from("/state"),
                 state_given: true,
                 concurrency: None,
+                history: opsrun::model::Keep::Forever,
                 files: Vec::new(),
                 digest: String::new(),
             },

@@ -58,6 +58,7 @@ mod root {
     mod inodes;
     mod limits;
     mod machines;
+    mod namespaces;
     mod pid_one;
     mod state_group;
     mod units;

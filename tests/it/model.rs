@@ -542,8 +542,23 @@ fn channels_arrive_with_their_defaults() {
     assert_eq!((command.cwd.as_path(), command.env.len()), (Path::new("/srv"), 1));
     assert_eq!(
         (page.min_severity, page.repeat, page.rate_limit),
-        (Severity::Critical, None, None)
+        (
+            Severity::Critical,
+            None,
+            Some(RateLimit {
+                count: 30,
+                per: Duration::from_secs(600)
+            })
+        )
     );
+    let line = channel("line");
+    assert_eq!((line.rate_limit, line.fallback.as_deref()), (None, Some("mail")));
+    let report = "target:report".parse().unwrap();
+    assert_eq!(
+        (channel("alive").rate_limit, &channel("alive").follows),
+        (None, &Some(vec![report]))
+    );
+    assert_eq!(channel("duty").rate_limit, None);
     let spare = channel("spare");
     assert_eq!(
         (spare.min_severity, spare.timeout),

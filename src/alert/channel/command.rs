@@ -62,6 +62,7 @@ mod tests {
             Delivery::Sent { answer } => ("sent", answer),
             Delivery::Retry { why, .. } => ("retry", why),
             Delivery::Dead { why } => ("dead", why),
+            Delivery::Partial { why, .. } => ("partial", why),
         };
         for code in 0..=255 {
             let expected = match code {

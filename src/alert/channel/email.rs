@@ -5,17 +5,16 @@
 //! from answering.
 //! Invariant: nothing in a message can end a header, and no error holds the password.
 
-use crate::channel::answer::Delivery;
+use crate::channel::answer::{Delivery, RecipientResults};
 use crate::channel::line::{self, Room, plainly, short_line};
 use crate::channel::message::Message;
 use crate::channel::text;
 use crate::model::channel::Email;
-use crate::net::smtp::{self, AcceptedMail, Mail, MailError};
+use crate::net::smtp::{self, Mail, MailAttempt, Reply};
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, SinglePart};
 use secrecy::SecretString;
 use std::error::Error;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 const ROOM: Room = Room {
@@ -79,9 +78,11 @@ fn message_id(message: &Message, from: &str) -> String {
     format!("<opsrun.{id}@{domain}>")
 }
 
+/// One attempt, for these recipients of the channel.
 pub(super) async fn send(
     message: &Message,
     email: &Email,
+    to: &[String],
     login: Option<(&SecretString, &SecretString)>,
     limit: Duration,
     redact: &(dyn Fn(&str) -> String + Sync),
@@ -97,34 +98,51 @@ pub(super) async fn send(
         ca_file: email.ca_file.as_deref(),
         login,
         from: &email.from,
-        to: &email.to,
+        to,
         message: &mail,
         limit,
     });
-    verdict(sent.await, redact)
+    verdict(sent.await, to, redact)
 }
 
-fn verdict(sent: Result<AcceptedMail, MailError>, redact: &(dyn Fn(&str) -> String + Sync)) -> Delivery {
-    match sent {
-        Ok(accepted) => {
-            let mut answer = accepted.reply.redacted(redact).to_string();
-            for (address, reply) in accepted.refused {
-                // Writing to a string cannot fail.
-                let _ = write!(answer, "; refused for {address}: {}", reply.redacted(redact));
+fn verdict(attempt: MailAttempt, to: &[String], redact: &(dyn Fn(&str) -> String + Sync)) -> Delivery {
+    let shown = |reply: Reply| short_line(&reply.redacted(redact).to_string());
+    let (refused, later): (Vec<_>, Vec<_>) = attempt.refused.into_iter().partition(|(_, reply)| reply.is_final());
+    let refused = refused.into_iter().map(|(address, reply)| (address, shown(reply)));
+    let mut results = RecipientResults {
+        taken: Vec::new(),
+        refused: refused.collect(),
+    };
+    let why = match attempt.result {
+        Ok(reply) => {
+            let missing = |address: &String| later.iter().any(|(known, _)| known == address);
+            let taken = to
+                .iter()
+                .filter(|address| !results.includes(address) && !missing(address));
+            results.taken = taken.cloned().collect();
+            if results.taken.len() == to.len() {
+                return Delivery::Sent { answer: shown(reply) };
             }
-            Delivery::Sent {
-                answer: short_line(&answer),
-            }
+            shown(reply)
         }
         Err(error) => {
             let error = error.redacted(redact);
-            let why = short_line(&redact(&error.to_string()));
+            let why = redact(&error.to_string());
             if error.is_final() {
-                Delivery::dead(why)
-            } else {
-                Delivery::retry(why)
+                return Delivery::dead(short_line(&why));
             }
+            if results.refused.is_empty() {
+                return Delivery::retry(short_line(&why));
+            }
+            why
         }
+    };
+    let later = later.into_iter();
+    let later = later.map(|(address, reply)| format!("not yet taken for {address}: {}", shown(reply)));
+    let parts: Vec<String> = std::iter::once(why).chain(later).chain(results.refusals()).collect();
+    Delivery::Partial {
+        results,
+        why: short_line(&parts.join("; ")),
     }
 }
 

@@ -43,10 +43,10 @@ impl ChannelSender {
         Self { vault, stop }
     }
 
-    async fn attempt(&self, channel: &Channel, message: &Message) -> Result<Delivery, Delivery> {
+    async fn attempt(&self, channel: &Channel, message: &Message, to: &[String]) -> Result<Delivery, Delivery> {
         match &channel.kind {
             ChannelKind::Command(command) => self.run(command, message, channel.timeout).await,
-            ChannelKind::Email(email) => self.mail(email, message, channel.timeout).await,
+            ChannelKind::Email(email) => self.mail(email, message, to, channel.timeout).await,
             ChannelKind::Web(web) => self.post(web, message, channel.timeout).await,
         }
     }
@@ -64,16 +64,22 @@ impl ChannelSender {
     }
 
     #[cfg(feature = "email")]
-    async fn mail(&self, email: &Email, message: &Message, timeout: Duration) -> Result<Delivery, Delivery> {
+    async fn mail(
+        &self,
+        email: &Email,
+        message: &Message,
+        to: &[String],
+        timeout: Duration,
+    ) -> Result<Delivery, Delivery> {
         let user = self.reveal_some(email.user.as_ref()).await?;
         let password = self.reveal_some(email.password.as_ref()).await?;
         let login = user.as_ref().zip(password.as_ref());
-        Ok(email::send(message, email, login, timeout, &|text| self.vault.redact(text)).await)
+        Ok(email::send(message, email, to, login, timeout, &|text| self.vault.redact(text)).await)
     }
 
     #[cfg(not(feature = "email"))]
     #[expect(clippy::unused_async, reason = "the other build waits here")]
-    async fn mail(&self, _: &Email, _: &Message, _: Duration) -> Result<Delivery, Delivery> {
+    async fn mail(&self, _: &Email, _: &Message, _: &[String], _: Duration) -> Result<Delivery, Delivery> {
         Err(not_built("email", "email"))
     }
 
@@ -102,6 +108,21 @@ impl ChannelSender {
         }
     }
 
+    /// Says of secrets that are hardly any, beside what the receiver answered.
+    fn with_doubts(&self, mut delivery: Delivery) -> Delivery {
+        let (Delivery::Sent { answer: text }
+        | Delivery::Partial { why: text, .. }
+        | Delivery::Retry { why: text, .. }
+        | Delivery::Dead { why: text }) = &mut delivery;
+        for doubt in self.vault.take_doubts() {
+            if !text.is_empty() {
+                text.push_str("; ");
+            }
+            text.push_str(&doubt);
+        }
+        delivery
+    }
+
     /// Without its secret nothing is sent; the secret may be there next time.
     fn missing_secret(&self, error: &SecretError) -> Delivery {
         Delivery::retry(short_line(&self.vault.redact(&error.to_string())))
@@ -109,10 +130,12 @@ impl ChannelSender {
 }
 
 impl Deliver for ChannelSender {
-    async fn deliver(&self, channel: &Channel, message: &Message) -> Delivery {
+    async fn deliver(&self, channel: &Channel, message: &Message, to: &[String]) -> Delivery {
         tokio::select! {
             biased;
-            delivery = self.attempt(channel, message) => delivery.unwrap_or_else(|undelivered| undelivered),
+            delivery = self.attempt(channel, message, to) => {
+                self.with_doubts(delivery.unwrap_or_else(|undelivered| undelivered))
+            }
             () = self.stop.wait() => Delivery::retry("opsrun was stopped"),
         }
     }

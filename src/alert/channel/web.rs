@@ -61,7 +61,7 @@ impl ChannelSender {
         for (name, value) in &channel.settings {
             let revealed = self.reveal(value).await?;
             // A server repeats parts of the URL that it is asked for.
-            if is_url(spec, name) && matches!(value, Value::Secret(_)) {
+            if is_url(spec, name) {
                 self.vault.remember_address(&revealed);
             }
             settings.values.push((name, revealed));

@@ -5,6 +5,7 @@
 use super::common::{FileArgs, FileFlag, StateArgs};
 use crate::cli::values::{self, Moment};
 use crate::model::JobName;
+use crate::model::state::State;
 use crate::report::schemas;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
@@ -53,6 +54,13 @@ pub struct HistoryArgs {
     /// Only runs that included this job
     #[arg(long, value_name = "JOB", value_parser = values::job, conflicts_with = "run")]
     pub job: Option<JobName>,
+    /// Only runs in which a job, or JOB, ended so: ok, nothing, partial, warning, critical, unknown, refused, failed,
+    /// no-space, blocked or interrupted
+    #[arg(long, value_name = "OUTCOME", value_parser = values::outcome(), hide_possible_values = true, conflicts_with_all = ["run", "failed"])]
+    pub outcome: Option<State>,
+    /// Only runs that failed or were interrupted; with JOB, only those in which it did not succeed
+    #[arg(long, conflicts_with = "run")]
+    pub failed: bool,
     /// Maximum number of runs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value_t = 20, conflicts_with = "run")]
     pub limit: u32,

@@ -116,6 +116,7 @@ codes! {
     ThresholdsOrder = "OPS6002" "thresholds-order" Warning "a `warn` that `critical` makes useless, or a timeout that reaches the next check";
     Unheard = "OPS6003" "unheard" Warning "a job whose failures are only logged";
     TooFresh = "OPS6004" "too-fresh" Warning "a check that requires more frequent runs than the schedule has";
+    MixedRhythm = "OPS6005" "mixed-rhythm" Warning "a dead man's switch that follows jobs of different schedules";
     SecretLiteral = "OPS7001" "secret-literal" Error "a secret in the file";
     HostFact = "OPS7002" "host-fact" Warning "a variable, command, path or file system that the file needs and this host lacks";
     ShellInArgv = "OPS7003" "shell-in-argv" Warning "shell syntax where no shell runs";

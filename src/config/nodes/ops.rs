@@ -4,16 +4,22 @@ use super::checked_node::CheckedNode;
 use super::decoder::Decoder;
 use super::schedule::zone;
 use crate::config::findings::{Code, Finding};
-use crate::config::language::spec::{Args, Spec, node, prop};
+use crate::config::language::spec::{Args, Spec, node, prop, required_prop};
 use crate::config::language::types::Type;
 use crate::config::source::{SourceMap, Span, Spanned};
 use crate::config::values::{Datum, as_name};
-use crate::model::Ops;
+use crate::model::{Keep, Ops};
 use crate::time_zone::{Zone, ZoneDatabase};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The version of the language that this build reads.
 pub const VERSION: u64 = 1;
+
+/// How long the history is kept by default: long enough to compare with last month.
+const DEFAULT_HISTORY: Duration = Duration::from_secs(90 * 86_400);
+/// `why` and `status` answer about the last day at least.
+const MIN_HISTORY: Duration = Duration::from_secs(86_400);
 
 pub const OPS: Spec = node("ops", Args::None)
     .doc("settings of the whole file")
@@ -41,6 +47,17 @@ pub const OPS: Spec = node("ops", Args::None)
             .doc("the maximum number of steps at once, and of threads; `--threads` overrides it")
             .example("concurrency 4")
             .otherwise("the number of cores"),
+        node("history", Args::None)
+            .doc("what the state remembers of past runs")
+            .example("history keep=\"90d\"")
+            .with(&[required_prop(
+                "keep",
+                Type::Age,
+                "how long a run is kept; the last results of every job stay longer",
+            )
+            .rule("at least one day")
+            .example("\"90d\"")])
+            .otherwise("`history keep=\"90d\"`"),
     ]])
     .otherwise("every setting at its default");
 
@@ -51,6 +68,7 @@ pub struct OpsNode {
     pub timezone: Option<Spanned<Zone>>,
     pub state_dir: Option<PathBuf>,
     pub concurrency: Option<u32>,
+    pub history: Option<Keep>,
 }
 
 pub fn ops(node: &CheckedNode, decoder: &mut Decoder<'_>) -> OpsNode {
@@ -75,6 +93,26 @@ pub fn ops(node: &CheckedNode, decoder: &mut Decoder<'_>) -> OpsNode {
             .and_then(|value| zone(value, " ", decoder.findings)),
         state_dir: decoder.path_of(node, "state-dir").map(|path| path.value),
         concurrency: node.get("concurrency", Datum::small),
+        history: history(node, decoder),
+    }
+}
+
+fn history(node: &CheckedNode, decoder: &mut Decoder<'_>) -> Option<Keep> {
+    let keep = node.child("history")?.prop("keep")?;
+    match &keep.value {
+        Datum::Forever => Some(Keep::Forever),
+        Datum::Duration(duration) if *duration < MIN_HISTORY => {
+            let finding = Finding::new(
+                Code::BadValue,
+                keep.span,
+                "the history is kept for less than one day",
+                "too short",
+            );
+            decoder.report(finding.help("write `keep=\"1d\"` or longer"));
+            None
+        }
+        Datum::Duration(duration) => Some(Keep::For(*duration)),
+        _ => None,
     }
 }
 
@@ -98,6 +136,7 @@ pub fn lower_ops(node: Option<&OpsNode>, sources: &SourceMap, digest: String, zo
             .and_then(|node| node.timezone.as_ref())
             .map_or_else(Zone::utc, |zone| zone.value.clone()),
         concurrency: node.and_then(|node| node.concurrency),
+        history: node.and_then(|node| node.history).unwrap_or(Keep::For(DEFAULT_HISTORY)),
         files: sources.files().iter().map(|file| file.path.clone()).collect(),
         digest,
     }

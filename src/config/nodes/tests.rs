@@ -266,6 +266,11 @@ const HOLES: &[(&str, &str, &str)] = &[
         "3",
     ),
     (
+        "/channel/unlimited",
+        "channel \"a\" {\ncommand \"x\"\n@\n}\nCHECK",
+        "#true",
+    ),
+    (
         "/channel/min-severity",
         "channel \"a\" {\ncommand \"x\"\n@\n}\nCHECK",
         "\"critical\"",

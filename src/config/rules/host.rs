@@ -14,6 +14,7 @@ use crate::config::source::{Span, Spanned};
 use crate::file_system;
 use crate::model::{InUse, Strategy};
 use crate::own_process;
+use crate::secret::SecretDoubt;
 use crate::units::joined;
 use crate::user_database::{AccountError, RunAs, account};
 use rustix::fs::{Mode, OFlags};
@@ -141,7 +142,9 @@ fn referenced(HostReference { span, what }: &HostReference) -> Option<Finding> {
         HostObject::Variable(name) => variable(*span, name),
         HostObject::Program(path, _) if path.contains('/') => program_file(*span, Path::new(path)),
         HostObject::Program(word, search) => program(*span, word, search),
-        HostObject::File(file, setting) => is_absent(file).then(|| absent(*span, file, setting, "file")),
+        HostObject::File(file, setting) if is_absent(file) => Some(absent(*span, file, setting, "file")),
+        HostObject::File(file, "from-file") => doubtful_file(*span, file),
+        HostObject::File(..) => None,
         HostObject::Directory(dir, setting) => directory(*span, dir, setting),
         HostObject::Account(run_as) => run_as_another(*span, run_as),
     }
@@ -171,13 +174,35 @@ fn run_as_another(span: Span, run_as: &RunAs) -> Option<Finding> {
 }
 
 fn variable(span: Span, name: &str) -> Option<Finding> {
-    if std::env::var_os(name).is_some() {
-        return None;
+    if let Some(value) = std::env::var_os(name) {
+        let place = format!("the variable `{}`", excerpt(name));
+        return value.to_str().and_then(|secret| doubtful(span, &place, secret));
     }
     let name = excerpt(name);
     let help = format!("set it where opsrun is started: `export {name}=…`, or `Environment=` of its systemd unit");
     let message = format!("the variable `{name}` is not set");
     Some(missing(span, message, "read from it", help))
+}
+
+/// A secret that is hardly one. What is empty or cannot be read is reported when it is needed.
+fn doubtful(span: Span, place: &str, secret: &str) -> Option<Finding> {
+    let doubt = SecretDoubt::about(secret).filter(|_| !secret.is_empty())?;
+    let message = format!("the secret in {place} {doubt}");
+    Some(missing(span, message, "taken from it", SecretDoubt::HELP))
+}
+
+fn doubtful_file(span: Span, file: &Path) -> Option<Finding> {
+    /// A longer one is neither short nor a word.
+    const MAX_BYTES: u64 = 64;
+    // A pipe would never end.
+    file.metadata()
+        .ok()
+        .filter(|found| found.is_file() && found.len() <= MAX_BYTES)?;
+    let text = std::fs::read_to_string(file).ok()?;
+    let secret = text
+        .strip_suffix('\n')
+        .map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    doubtful(span, &format!("the file `{}`", shown(file)), secret)
 }
 
 fn program_file(span: Span, file: &Path) -> Option<Finding> {

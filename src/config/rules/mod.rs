@@ -5,6 +5,7 @@
 //! Invariant: the model is built only when no finding is an error; a doubt that rests on text that could not be read
 //! is not reported.
 
+mod channels;
 mod cycles;
 mod deletion;
 mod destinations;
@@ -66,6 +67,7 @@ pub fn check(
     schedule_pitfalls::check(&schedules, now, &mut findings);
     schedule_fit::check(document, &schedules, &needs, now, &mut findings);
     notify::check(document, &names, &mut findings);
+    channels::check(document, &names, &schedules, &mut findings);
 
     destinations::check(&document.backups, &mut findings);
     delete_limits::system_sources(&claims, &mut findings);

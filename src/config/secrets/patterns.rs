@@ -5,6 +5,7 @@
 //! Invariant: what refers to a secret (`https://me:$PASSWORD@host`) is not one.
 
 use super::names::{is_reference, is_trivial};
+use crate::model::address::is_secret_parameter;
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 use std::sync::LazyLock;
@@ -115,6 +116,45 @@ pub(super) fn find(text: &str) -> Vec<Literal> {
             }
         }
     }
+    found.extend(parameters(text));
+    found
+}
+
+/// The values of parameters of URLs whose names say that they are secrets: `?token=…`.
+fn parameters(text: &str) -> Vec<Literal> {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '\\');
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(begins) = text
+        .get(at..)
+        .and_then(|rest| rest.find("://"))
+        .map(|begins| at + begins)
+    {
+        let url = text.get(begins..).unwrap_or_default();
+        let url = url.get(..url.find(ends).unwrap_or(url.len())).unwrap_or_default();
+        let mut start = begins;
+        for piece in url.split_inclusive(['?', '&', '#', ';']) {
+            let pair = piece.trim_end_matches(['?', '&', '#', ';']);
+            if let Some((name, value)) = pair.split_once('=')
+                && is_secret_parameter(name)
+                && !is_reference(value)
+                && !is_trivial(value)
+            {
+                let start = start + name.len() + 1;
+                found.push(Literal {
+                    start,
+                    end: start + value.len(),
+                    // A name such as `key` may mean something else.
+                    sure: false,
+                    by_form: true,
+                    message: "the file contains a secret parameter of a URL".to_owned(),
+                    variable: "SERVICE_URL".to_owned(),
+                });
+            }
+            start += piece.len();
+        }
+        at = begins + url.len().max(3);
+    }
     found
 }
 
@@ -149,6 +189,11 @@ mod tests {
                 "a JSON web token",
             ),
             ("postgres://u:hunter2@db/x", "hunter2", "a password in a URL"),
+            (
+                "\"https://x/in?room=ops&token=hunter\"",
+                "hunter",
+                "a secret parameter of a URL",
+            ),
             ("postgres://u:hunt@er2é@db/x", "hunt@er2é", "a password in a URL"),
             (
                 "-----BEGIN RSA PRIVATE KEY-----\nMI-IE\n-----END",
@@ -244,6 +289,7 @@ mod tests {
             "https://u:$P@host",
             "https://u:***@host",
             "https://user@host",
+            "https://x/in?token=$TOKEN&room=ops&page=2",
             "-----BEGIN CERTIFICATE-----",
             "asia-northeast3-a",
             "xghp_0123456789abcdefghij",

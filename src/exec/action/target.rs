@@ -1,18 +1,23 @@
 //! Run a command, again when it failed and may be repeated.
 //!
 //! Takes a target, gives what became of it; every attempt is recorded before anything comes after it.
+//! A command is marked while it works ([`crate::liveness::children`]): should opsrun be killed, a later one finds what is left.
+//! Checks are not: they change nothing, and several of one may work at once.
 //! Invariant: nothing that is recorded or shown holds a secret that was fetched in this run. When the run must
 //! stop, no attempt begins.
 
 use super::child;
 use super::{Context, Ended, outcome};
+use crate::error_chain::error_chain;
 use crate::exec::recorder::Recorder;
+use crate::liveness::children::Children;
 use crate::model::{StepName, Target};
-use crate::process::{self, Captured, CompletedProcess, Ending, Spawn, SpawnError, SpawnFailure, Streams};
+use crate::process::{self, Captured, CompletedProcess, Ending, Ladder, Spawn, SpawnError, SpawnFailure, Streams};
 use crate::run::{Event, Outcome, Output, State};
 use crate::secret::{ChildLimits, Vault};
 use crate::signal::Stop;
 use crate::units::{millis, took};
+use std::io;
 use std::time::Duration;
 
 /// Lines of output that an outcome shows.
@@ -25,6 +30,7 @@ pub async fn run(context: &Context<'_>, target: &Target) -> Ended {
         vault: context.secrets,
         stop: &context.how.stop,
         recorder: context.recorder,
+        children: &context.how.children,
     };
     attempts.run().await
 }
@@ -35,6 +41,7 @@ struct Attempts<'a> {
     vault: &'a Vault,
     stop: &'a Stop,
     recorder: &'a dyn Recorder,
+    children: &'a Children,
 }
 
 /// One attempt, over or never begun.
@@ -57,7 +64,7 @@ impl Attempts<'_> {
                 let before = later(number, |number| format!("before attempt {number}"));
                 return Ok(child::stopped(self.stop, &before));
             }
-            let attempt = process::run(&spawn, self.vault, self.stop).await;
+            let attempt = self.attempt(&spawn).await;
             let wait = self.wait(&attempt, number);
             let event = self.attempted(number, &attempt, wait);
             let Some(wait) = wait else {
@@ -73,6 +80,31 @@ impl Attempts<'_> {
             }
             number += 1;
         }
+    }
+
+    /// Runs it, marked from before its start until nothing of its group is left that it did not leave on purpose.
+    async fn attempt(&self, spawn: &Spawn) -> Attempt {
+        let mark = self.children.mark(self.step).map_err(|error| SpawnError {
+            program: spawn.program.clone(),
+            cwd: spawn.cwd.clone(),
+            run_as: spawn.run_as.clone(),
+            why: SpawnFailure::Other(io::Error::other(error_chain(&error))),
+        })?;
+        let spawn = Spawn {
+            trace: Some(mark.file()),
+            ..spawn.clone()
+        };
+        let attempt = process::run(&spawn, self.vault, self.stop).await;
+        let survivors = |done: &CompletedProcess| {
+            matches!(
+                done.ending,
+                Ending::TimedOut(_, Ladder::Survived) | Ending::Stopped(Ladder::Survived)
+            )
+        };
+        if !attempt.as_ref().is_ok_and(survivors) {
+            mark.ended();
+        }
+        attempt
     }
 
     /// How long until the next attempt; `None` when this was the last.

@@ -2,7 +2,11 @@
 //!
 //! Takes a schedule, the last instant that was decided about, and `now`; gives a [`Due`]. Pure: the daemon and the
 //! simulation ask the same question. Jitter is for the caller: ask with `now` less the jitter, and wake at `next` plus it.
-//! Invariant: no instant is decided about twice, wherever the clock goes; the work is bounded, however long ago the last call was.
+//! Invariant: no instant is decided about twice while `last` counts; the work is bounded, however long ago the last call was.
+//!
+//! A clock that is behind `last` was set back. A little means a correction: instants up to `last` are not run again.
+//! More than that ([`set_back`]) means that `last` or the clock is wrong, and which one cannot be known: standing still until
+//! the clock comes there could take years, so `last` no longer counts, and the schedule begins again now.
 
 use super::{Missed, Rhythm, Schedule};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -70,6 +74,28 @@ impl SkipReason {
             Self::TooMany => "too-many",
         }
     }
+}
+
+/// By how much the clock is behind `last`, when that is too much to wait for: more than a minute, and more than the time
+/// from the run before `last` to it, and from it to the next one.
+pub fn set_back(schedule: &Schedule, last: DateTime<Utc>, now: DateTime<Utc>) -> Option<Duration> {
+    let behind = (last - now).to_std().ok().filter(|behind| *behind > GRACE)?;
+    let before = last
+        .checked_sub_signed(TimeDelta::nanoseconds(1))
+        .and_then(|before| schedule.previous(before));
+    let gap_before = before.and_then(|before| (last - before).to_std().ok());
+    let gap_after = schedule.next(last).and_then(|next| (next - last).to_std().ok());
+    let gap = gap_before.max(gap_after).unwrap_or_default();
+    (behind > gap).then_some(behind)
+}
+
+/// Until when nothing runs although instants pass, when the clock is behind `last` by more than a minute.
+pub fn stands_until(schedule: &Schedule, last: DateTime<Utc>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let behind = (last - now).to_std().ok().filter(|behind| *behind > GRACE);
+    behind
+        .and_then(|_| schedule.next(now))
+        .filter(|next| *next <= last)
+        .map(|_| last)
 }
 
 /// Decides about every instant later than `last` and not later than `now`. Without a `last` nothing is
@@ -337,6 +363,39 @@ mod tests {
         assert_eq!(due_now.run.len(), 1);
         assert_eq!((due_now.skipped[0].count, due_now.skipped[0].more), (COUNTED, true));
         assert_eq!(due_now.skipped[0].last, at("2026-11-25T06:29:00Z"));
+    }
+
+    #[test]
+    fn what_was_decided_counts_unless_the_clock_is_more_than_a_run_behind() {
+        let last = at("2026-11-25T03:00:00Z");
+        let behind = |schedule: &Schedule, now| set_back(schedule, last, at(now)).map(|behind| behind.as_secs());
+        let daily = cron("0 3 * * *", "UTC");
+        assert_eq!(behind(&daily, "2026-11-25T03:00:01Z"), None);
+        assert_eq!(behind(&daily, "2026-11-24T03:00:00Z"), None);
+        assert_eq!(behind(&daily, "2026-11-24T02:59:59Z"), Some(86_401));
+        let second = every(Duration::from_secs(1));
+        assert_eq!(behind(&second, "2026-11-25T02:59:00Z"), None, "at least a minute");
+        assert_eq!(behind(&second, "2026-11-25T02:58:59Z"), Some(61));
+        // The longer one of the gaps around it, also where it is no instant.
+        let workdays = cron("0 3 * * MON-FRI", "UTC");
+        let monday = at("2026-11-23T03:00:00Z");
+        assert_eq!(set_back(&workdays, monday, at("2026-11-21T03:00:00Z")), None);
+        assert!(set_back(&workdays, monday, at("2026-11-20T02:00:00Z")).is_some());
+        let between = at("2026-11-25T12:00:00Z");
+        assert_eq!(set_back(&daily, between, at("2026-11-24T23:00:00Z")), None);
+        // A schedule without a next run, and a time before every run.
+        let far = at("2150-01-01T00:00:00Z");
+        assert!(set_back(&daily, far, at("2026-11-25T03:00:00Z")).is_some());
+        assert!(set_back(&daily, DateTime::<Utc>::MAX_UTC, DateTime::<Utc>::MIN_UTC).is_some());
+
+        let stands = |last, now| stands_until(&daily, at(last), at(now));
+        assert_eq!(stands("2026-11-25T03:00:00Z", "2026-11-25T02:00:00Z"), Some(last));
+        assert_eq!(stands("2026-11-25T03:00:00Z", "2026-11-25T02:59:30Z"), None);
+        assert_eq!(
+            stands("2026-11-25T02:50:00Z", "2026-11-25T02:00:00Z"),
+            None,
+            "no instant is left out"
+        );
     }
 
     #[test]

@@ -18,21 +18,20 @@ mod reply;
 
 pub use reply::Reply;
 
-use super::error::{Fault, LocalError, NetError, Stage, foreign};
+use super::error::{ConnectionEnd, Fault, NetError, Stage, foreign};
 use super::stage_tracker::StageTracker;
 use super::{MailTls, tcp, tls, trust};
+use crate::clock::Stopwatch;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reply::{ReplyError, SmtpStream};
-use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -53,11 +52,19 @@ pub struct Mail<'a> {
     pub limit: Duration,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AcceptedMail {
-    pub reply: Reply,
-    /// Recipients that it refused.
+#[derive(Debug, Clone)]
+pub struct MailAttempt {
+    /// The reply to the message. It was accepted for all recipients but the refused ones.
+    pub result: Result<Reply, MailError>,
+    /// Each with its reply.
     pub refused: Vec<(String, Reply)>,
+}
+
+/// What is known of a conversation, however it ends.
+#[derive(Debug, Default)]
+struct Progress {
+    accepted: OnceLock<Reply>,
+    refused: Mutex<Vec<(String, Reply)>>,
 }
 
 #[derive(Debug, Clone, thiserror::Error)]
@@ -73,6 +80,13 @@ pub enum MailError {
         asked: SmtpRequest,
         reply: Reply,
     },
+    /// The connection ended in place of a reply.
+    #[error("{place}: {} before {}", how.words(), asked.awaited())]
+    Cut {
+        place: String,
+        how: ConnectionEnd,
+        asked: SmtpRequest,
+    },
     #[error("{place}: the server does not offer {what}")]
     Missing { place: String, what: &'static str },
     #[error("`{0}` is not a valid e-mail address")]
@@ -81,9 +95,11 @@ pub enum MailError {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SmtpRequest {
-    /// The connection, or EHLO.
     #[error("the connection")]
     Greeting,
+    /// EHLO.
+    #[error("the connection")]
+    Hello,
     #[error("STARTTLS")]
     Tls,
     #[error("the login")]
@@ -95,6 +111,18 @@ pub enum SmtpRequest {
     Recipients,
     #[error("the message")]
     Message,
+}
+
+impl SmtpRequest {
+    /// What comes next from the server.
+    fn awaited(self) -> String {
+        match self {
+            Self::Greeting => "the server's greeting".to_owned(),
+            Self::Hello => "the reply to EHLO".to_owned(),
+            Self::Recipients => "the reply to a recipient".to_owned(),
+            asked => format!("the reply to {asked}"),
+        }
+    }
 }
 
 impl MailError {
@@ -109,9 +137,9 @@ impl MailError {
     /// The server will never accept this message. A refused connection and a missing STARTTLS may pass.
     pub fn is_final(&self) -> bool {
         match self {
-            Self::Net(_) | Self::Garbled { .. } => false,
+            Self::Net(_) | Self::Garbled { .. } | Self::Cut { .. } => false,
             Self::Refused { asked, reply, .. } => {
-                reply.is_final() && !matches!(asked, SmtpRequest::Greeting | SmtpRequest::Tls)
+                reply.is_final() && !matches!(asked, SmtpRequest::Greeting | SmtpRequest::Hello | SmtpRequest::Tls)
             }
             Self::Missing { what, .. } => *what != STARTTLS,
             Self::Address(_) => true,
@@ -121,26 +149,56 @@ impl MailError {
 
 const STARTTLS: &str = "STARTTLS";
 
-pub async fn send(mail: Mail<'_>) -> Result<AcceptedMail, MailError> {
-    for address in std::iter::once(mail.from).chain(mail.to.iter().map(String::as_str)) {
-        if !is_sendable(address) {
-            return Err(MailError::Address(foreign(address)));
-        }
+/// The reply of a server that closes the connection (RFC 5321, section 3.8).
+const CLOSING: u16 = 421;
+
+/// A server that closes the connection because of one recipient is asked again without that one.
+pub async fn send(mail: Mail<'_>) -> MailAttempt {
+    let mut all = std::iter::once(mail.from).chain(mail.to.iter().map(String::as_str));
+    if let Some(address) = all.find(|address| !is_sendable(address)) {
+        return MailAttempt {
+            result: Err(MailError::Address(foreign(address))),
+            refused: Vec::new(),
+        };
     }
+    let began = Stopwatch::set();
+    let mut refused: Vec<(String, Reply)> = Vec::new();
+    let mut limit = mail.limit;
+    loop {
+        let left = |address: &&String| !refused.iter().any(|(known, _)| known == *address);
+        let to: Vec<String> = mail.to.iter().filter(left).cloned().collect();
+        let attempt = send_once(Mail { to: &to, limit, ..mail }).await;
+        let closed = attempt.refused.iter().any(|(_, reply)| reply.code == CLOSING);
+        let others = attempt.refused.len() < to.len();
+        refused.extend(attempt.refused);
+        let broken = matches!(&attempt.result, Err(MailError::Net(_) | MailError::Garbled { .. }));
+        if !(broken && closed && others) {
+            return MailAttempt {
+                result: attempt.result,
+                refused,
+            };
+        }
+        limit = mail.limit.saturating_sub(began.elapsed());
+    }
+}
+
+async fn send_once(mail: Mail<'_>) -> MailAttempt {
     let place = tcp::place(mail.host, mail.port);
     let stage = StageTracker::new(Stage::Roots);
-    let accepted = OnceLock::new();
-    let conversation = converse(mail, &place, &stage, &accepted);
+    let progress = Progress::default();
+    let conversation = converse(mail, &place, &stage, &progress);
     let ended = stage.within(mail.limit, conversation).await;
-    match accepted.into_inner() {
+    let result = match progress.accepted.into_inner() {
         // The server has the message, however the conversation ended.
-        Some(accepted) => Ok(accepted),
+        Some(reply) => Ok(reply),
         None => Err(match ended {
             Ok(Err(error)) => error,
             Ok(Ok(())) => NetError::at(&place, Fault::Broken("the server did not answer".to_owned())).into(),
             Err(fault) => NetError::at(&place, fault).into(),
         }),
-    }
+    };
+    let refused = progress.refused.into_inner().unwrap_or_else(PoisonError::into_inner);
+    MailAttempt { result, refused }
 }
 
 /// Nothing in it ends the address or its line.
@@ -179,21 +237,14 @@ impl Offers {
     }
 }
 
-async fn converse(
-    mail: Mail<'_>,
-    place: &str,
-    stage: &StageTracker,
-    accepted: &OnceLock<AcceptedMail>,
-) -> Result<(), MailError> {
+async fn converse(mail: Mail<'_>, place: &str, stage: &StageTracker, progress: &Progress) -> Result<(), MailError> {
     if mail.tls == MailTls::None {
         let (stream, me) = connect(mail, place, stage).await?;
         let mut smtp = Conversation::over(stream, mail, place);
         smtp.greeting().await?;
         let offers = smtp.hello(&me).await?;
-        return smtp.deliver(&offers, accepted).await;
+        return smtp.deliver(&offers, progress).await;
     }
-    let name =
-        ServerName::try_from(mail.host.to_owned()).map_err(|_| NetError::from(LocalError::Name(foreign(mail.host))))?;
     let (config, verifier) = trust::configure(mail.ca_file, true).await?;
     let (mut stream, me) = connect(mail, place, stage).await?;
     if mail.tls == MailTls::StartTls {
@@ -210,12 +261,10 @@ async fn converse(
         stream = smtp.stream.stream;
     }
     stage.set(Stage::Handshake);
-    let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-    let stream = shaken.map_err(|error| {
-        let distrust = verifier.seen().and_then(|seen| seen.distrust);
-        let fault = distrust.map_or_else(|| tls::fault_of_handshake(&error), Fault::Distrusted);
-        NetError::at(place, fault)
-    })?;
+    let shaken = tls::shake(&Arc::new(config), &verifier, mail.host, stream).await;
+    let stream = shaken
+        .map_err(NetError::from)?
+        .map_err(|fault| NetError::at(place, fault))?;
     stage.set(Stage::Answer);
     let mut smtp = Conversation::over(stream, mail, place);
     if mail.tls == MailTls::Tls {
@@ -223,7 +272,7 @@ async fn converse(
     }
     // Anyone on the way may have changed the offers before TLS.
     let offers = smtp.hello(&me).await?;
-    smtp.deliver(&offers, accepted).await
+    smtp.deliver(&offers, progress).await
 }
 
 /// The connection, and our name on it.
@@ -241,12 +290,19 @@ struct Conversation<'a, S> {
     stream: SmtpStream<S>,
     mail: Mail<'a>,
     place: &'a str,
+    /// What the server has to reply to.
+    asked: SmtpRequest,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
     fn over(stream: S, mail: Mail<'a>, place: &'a str) -> Self {
         let stream = SmtpStream::over(stream);
-        Self { stream, mail, place }
+        Self {
+            stream,
+            mail,
+            place,
+            asked: SmtpRequest::Greeting,
+        }
     }
 
     async fn greeting(&mut self) -> Result<(), MailError> {
@@ -255,14 +311,15 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
     }
 
     async fn hello(&mut self, me: &str) -> Result<Offers, MailError> {
-        let reply = self.command(&format!("EHLO {me}"), SmtpRequest::Greeting).await?;
+        let reply = self.command(&format!("EHLO {me}"), SmtpRequest::Hello).await?;
         Ok(Offers::read(&reply))
     }
 
-    /// From the login to QUIT. Sets `accepted` when the server has accepted the message.
-    async fn deliver(&mut self, offers: &Offers, accepted: &OnceLock<AcceptedMail>) -> Result<(), MailError> {
+    /// From the login to QUIT.
+    async fn deliver(&mut self, offers: &Offers, progress: &Progress) -> Result<(), MailError> {
         let mail = self.mail;
         if let Some((user, password)) = mail.login {
+            self.asked = SmtpRequest::Login;
             self.login(offers, user.expose_secret(), password.expose_secret())
                 .await?;
         }
@@ -273,24 +330,28 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         let utf8 = if ascii { "" } else { " SMTPUTF8 BODY=8BITMIME" };
         let sender = format!("MAIL FROM:<{}>{utf8}", mail.from);
         self.command(&sender, SmtpRequest::Sender).await?;
-        let mut refused = Vec::new();
+        let mut refused: Vec<Reply> = Vec::new();
+        self.asked = SmtpRequest::Recipients;
         for address in mail.to {
             let reply = self.line(&format!("RCPT TO:<{address}>")).await?;
             if !reply.is_done() {
-                refused.push((address.clone(), reply));
+                let mut known = progress.refused.lock().unwrap_or_else(PoisonError::into_inner);
+                known.push((address.clone(), reply.clone()));
+                refused.push(reply);
             }
         }
         if refused.len() == mail.to.len() {
             // If one refusal is temporary, the message is tried again.
-            let temporary = refused.iter().position(|(_, reply)| !reply.is_final());
-            let (_, reply) = refused.swap_remove(temporary.unwrap_or(0));
+            let temporary = refused.iter().position(|reply| !reply.is_final());
+            let reply = refused.swap_remove(temporary.unwrap_or(0));
             return Err(self.refused(SmtpRequest::Recipients, reply));
         }
+        self.asked = SmtpRequest::Message;
         let reply = self.line("DATA").await?;
         self.expect(reply, Reply::wants_more, SmtpRequest::Message)?;
         let reply = self.exchange(&stuffed(mail.message)).await?;
         let reply = self.expect(reply, Reply::is_done, SmtpRequest::Message)?;
-        let _ = accepted.set(AcceptedMail { reply, refused });
+        let _ = progress.accepted.set(reply);
         let _ = tokio::time::timeout(QUIT_TIMEOUT, self.line("QUIT")).await;
         Ok(())
     }
@@ -315,6 +376,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
 
     /// A command that ends with its reply.
     async fn command(&mut self, command: &str, asked: SmtpRequest) -> Result<Reply, MailError> {
+        self.asked = asked;
         let reply = self.line(command).await?;
         self.expect(reply, Reply::is_done, asked)
     }
@@ -358,6 +420,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Conversation<'a, S> {
         let place = self.place.to_owned();
         match broken {
             ReplyError::Stream(fault) => NetError::At { place, fault }.into(),
+            ReplyError::Cut(how) => MailError::Cut {
+                place,
+                how,
+                asked: self.asked,
+            },
             ReplyError::Garbled(why) => MailError::Garbled { place, why },
         }
     }

@@ -4,7 +4,8 @@
 //! Invariant: no reply takes more than [`MAX_REPLY_BYTES`] of memory, and a reply that was read before TLS does not count
 //! after it.
 
-use super::super::error::{Fault, foreign};
+use super::super::error::{ConnectionEnd, Fault, foreign};
+use super::super::tls::fault_after_handshake;
 use std::{fmt, io};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
@@ -14,13 +15,19 @@ const MAX_REPLY_BYTES: usize = 32 * 1024;
 #[derive(Debug)]
 pub(super) enum ReplyError {
     Stream(Fault),
+    /// The connection ended before the reply did.
+    Cut(ConnectionEnd),
     /// The text is not a reply.
     Garbled(&'static str),
 }
 
 impl From<io::Error> for ReplyError {
     fn from(error: io::Error) -> Self {
-        Self::Stream(Fault::from_io(&error))
+        match (fault_after_handshake(&error), ConnectionEnd::of(error.kind())) {
+            (Some(fault), _) => Self::Stream(fault),
+            (None, Some(how)) => Self::Cut(how),
+            (None, None) => Self::Stream(Fault::from_io(&error)),
+        }
     }
 }
 
@@ -47,7 +54,7 @@ impl Reply {
     }
 
     /// Another attempt would be refused, too.
-    pub(super) fn is_final(&self) -> bool {
+    pub fn is_final(&self) -> bool {
         self.code >= 500
     }
 }
@@ -114,8 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> SmtpStream<S> {
             let mut piece = [0; 4096];
             let read = self.stream.read(&mut piece).await?;
             if read == 0 {
-                let closed = "the server closed the connection".to_owned();
-                return Err(ReplyError::Stream(Fault::Broken(closed)));
+                return Err(ReplyError::Cut(ConnectionEnd::Closed));
             }
             self.early.extend_from_slice(piece.get(..read).unwrap_or_default());
         }
@@ -193,7 +199,7 @@ mod tests {
         assert!(matches!(read(b"250-a\r\n550 b\r\n").0, Err(ReplyError::Garbled(_))));
         assert!(matches!(
             read(b"250-a\r\n").0,
-            Err(ReplyError::Stream(Fault::Broken(_)))
+            Err(ReplyError::Cut(ConnectionEnd::Closed))
         ));
         assert!(matches!(
             read(&vec![b'2'; 1 << 17]).0,

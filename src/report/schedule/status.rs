@@ -3,6 +3,9 @@
 //! Invariant: jobs are shown in the order given.
 
 use crate::clock::MillisUtc;
+use crate::liveness::children::{Orphan, processes};
+use crate::model::JobName;
+use crate::report::shared::advice::advice;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::Left;
 use crate::report::shared::table::{Cell, Tone, table};
@@ -16,6 +19,9 @@ use serde::Serialize;
 
 pub const FORMAT: u32 = 2;
 
+/// What to do where a schedule stands still.
+pub const CHECK_CLOCK: &str = "check the clock, and that `opsrun serve` is running";
+
 /// The last result and the next run of every job.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "opsrun status, format 2"))]
@@ -26,7 +32,7 @@ pub struct StatusDocument {
     pub ops: String,
     /// Time of the request: RFC 3339, UTC.
     pub at: MillisUtc,
-    /// False if the last result of a job needs attention, or if a job is overdue.
+    /// False if the last result of a job needs attention, if a job is overdue, or if its schedule stands still.
     pub well: bool,
     /// Worst first, then in file order.
     pub jobs: Vec<JobDocument>,
@@ -50,8 +56,41 @@ pub struct JobDocument {
     pub back_off: Option<BackOffRow>,
     /// The last instant at which it should have run but did not: RFC 3339, UTC.
     pub overdue_since: Option<MillisUtc>,
+    /// Its schedule was handled up to this time, and runs nothing now because the clock is before it: RFC 3339, UTC.
+    pub handled_until: Option<MillisUtc>,
+    /// What runs that were killed left at work; empty for most jobs.
+    pub left_running: Vec<LeftRunning>,
     /// Its last result; null if it never ran.
     pub last: Option<LastDocument>,
+}
+
+/// Processes of a job that work without opsrun: it was killed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LeftRunning {
+    /// The run that started them.
+    pub run: String,
+    /// When they were started: RFC 3339, UTC.
+    pub since: MillisUtc,
+    /// Number of their process group.
+    pub process_group: i32,
+    /// Numbers of the processes.
+    pub pids: Vec<i32>,
+}
+
+impl LeftRunning {
+    /// Those of one job.
+    pub fn of(job: &JobName, orphans: &[Orphan]) -> Vec<Self> {
+        let of_job = orphans.iter().filter(|orphan| orphan.job() == *job);
+        of_job
+            .map(|orphan| Self {
+                run: orphan.run.clone(),
+                since: MillisUtc(orphan.since),
+                process_group: orphan.group(),
+                pids: orphan.pids.clone(),
+            })
+            .collect()
+    }
 }
 
 /// A target that is not started for a while, since it failed repeatedly.
@@ -105,6 +144,7 @@ fn cells(job: &JobDocument, now: DateTime<Utc>, zone: &Zone) -> [Cell; 7] {
     let with_state = |word: &str| state.map_or_else(|| word.to_owned(), |state| format!("{word} ({})", state.word()));
     let result = match state {
         _ if job.paused => Cell::toned(with_state("paused"), Tone::Dim),
+        _ if job.handled_until.is_some() => Cell::toned(with_state("stands still"), Tone::Bad),
         _ if job.overdue_since.is_some() => Cell::toned(with_state("overdue"), Tone::Bad),
         Some(state) => Cell::toned(state.word(), tone(state)),
         None => Cell::toned("never ran", Tone::Warn),
@@ -112,6 +152,12 @@ fn cells(job: &JobDocument, now: DateTime<Utc>, zone: &Zone) -> [Cell; 7] {
     let mut parts = Vec::new();
     if let Some(since) = job.overdue_since.filter(|_| !job.paused) {
         parts.push(format!("was due at {} and did not start", local(since)));
+    }
+    if let Some(until) = job.handled_until.filter(|_| !job.paused) {
+        let (until, check) = (local(until), advice(CHECK_CLOCK));
+        parts.push(format!(
+            "its schedule was handled up to {until}, and the clock is before that; {check}"
+        ));
     }
     if let Some(back_off) = &job.back_off {
         let target = if back_off.target == job.job {
@@ -126,6 +172,11 @@ fn cells(job: &JobDocument, now: DateTime<Utc>, zone: &Zone) -> [Cell; 7] {
     if let Some(since) = job.running_since {
         parts.push(format!("running for {}", times::ago(since.0, now)));
     }
+    let left = job
+        .left_running
+        .iter()
+        .map(|left| format!("still at work: {}", processes(&left.pids)));
+    parts.extend(left);
     parts.extend(last.map(|last| one_line(&last.outcome.summary)));
     let took = last.and_then(|last| last.millis);
     [

@@ -2,7 +2,8 @@
 //!
 //! Invariant: the first line is the answer; the other lines are the facts behind it.
 
-use crate::report::schedule::status::BackOffRow;
+use crate::liveness::children::processes;
+use crate::report::schedule::status::{BackOffRow, CHECK_CLOCK, LeftRunning};
 use crate::report::shared::advice::advice;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::Left;
@@ -41,10 +42,14 @@ pub struct WhyDocument {
     pub back_off: Option<BackOffRow>,
     /// The last instant at which it should have run but did not: RFC 3339, UTC.
     pub overdue_since: Option<DateTime<Utc>>,
+    /// Its schedule was handled up to this time, and runs nothing now because the clock is before it: RFC 3339, UTC.
+    pub handled_until: Option<DateTime<Utc>>,
     /// The instant for which it is queued until its previous run ends: RFC 3339, UTC.
     pub waiting_since: Option<DateTime<Utc>>,
     /// The run in which it is running.
     pub running: Option<BegunJob>,
+    /// What runs that were killed left at work; empty for most jobs.
+    pub left_running: Vec<LeftRunning>,
     /// The check that silences its alerts while it is bad; null if there is none.
     pub silenced_by: Option<Silencer>,
     /// Decisions about it, newest first.
@@ -64,8 +69,12 @@ pub enum Because {
     Paused,
     /// It failed repeatedly and is in back-off.
     BackedOff,
+    /// A run that was killed left it at work.
+    LeftRunning,
     /// It is queued until its previous run ends.
     Queued,
+    /// Its schedule stands still: the clock is before what was handled.
+    StandsStill,
     /// It should have run, but did not start.
     Overdue,
     /// The latest decision is not to run it.
@@ -193,6 +202,13 @@ fn answer(why: &WhyDocument, zone: &Zone) -> String {
             .running
             .as_ref()
             .map(|running| format!("is running since {}, in run {}", local(running.at), running.run)),
+        Because::LeftRunning => why.left_running.first().map(|left| {
+            let (run, since) = (one_line(&left.run), local(left.since.0));
+            let (processes, group) = (processes(&left.pids), left.process_group);
+            format!(
+                "is still at work since {since}: run {run} left {processes}; if it hangs, end it: `kill -- -{group}`"
+            )
+        }),
         Because::Paused => why
             .paused
             .as_ref()
@@ -216,6 +232,10 @@ fn answer(why: &WhyDocument, zone: &Zone) -> String {
                 "is overdue: it was due at {} and did not start; {is_running}",
                 local(since)
             )
+        }),
+        Because::StandsStill => why.handled_until.map(|until| {
+            let (until, check) = (local(until), advice(CHECK_CLOCK));
+            format!("stands still: its schedule was handled up to {until}, and the clock is before that; {check}")
         }),
         Because::NotRun => why.decisions.first().map(|StoredDecision { decision, .. }| {
             let at = local(decision.last);

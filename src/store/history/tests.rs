@@ -1,9 +1,14 @@
 //! What is read back of runs and jobs, from stores of this version and of the first.
 
+use super::jobs::{OF_STEP, OPEN, SETTLED, SETTLED_AFTER, STARTS, SUCCESSES};
+use super::runs::{RUN_COLUMNS, run_line};
 use super::*;
-use crate::model::JobKind;
-use crate::run::{Record, State};
-use crate::store::FILE_NAME;
+use crate::model::{JobKind, JobName};
+use crate::run::{Event, Outcome, Record, State};
+use crate::store::{FILE_NAME, Store, StoreError};
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, params};
+use std::time::Duration;
 
 /// The tables as the first version had them.
 const FIRST: &str = "
@@ -51,6 +56,10 @@ fn over(exit: u8) -> Event {
 
 fn job(text: &str) -> JobName {
     text.parse().unwrap()
+}
+
+fn filter(job: Option<&JobName>) -> RunFilter<'_> {
+    RunFilter { job, outcome: None }
 }
 
 struct World {
@@ -292,7 +301,7 @@ fn runs_are_listed_newest_first_with_their_ends() {
         .killed("B");
     let named = |job: Option<&str>, limit| {
         let job = job.map(self::job);
-        let lines = world.store.runs(job.as_ref(), limit).unwrap();
+        let lines = world.store.runs(filter(job.as_ref()), limit).unwrap();
         lines.into_iter().map(|line| (line.run, line.end)).collect::<Vec<_>>()
     };
     let exit = RunEnd::Finished { exit: 0, millis: 1500 };
@@ -358,7 +367,7 @@ fn a_store_of_the_first_version_is_read_as_it_is_and_brought_up_to_date_when_wri
         let history = store.job_history(&job("target:t")).unwrap();
         assert_eq!(history.succeeded_at, Some(moment_of("01:00:05")));
         assert_eq!(history.took, Some(Duration::from_secs(4)));
-        assert_eq!(store.runs(Some(&job("target:t")), 9).unwrap().len(), 1);
+        assert_eq!(store.runs(filter(Some(&job("target:t"))), 9).unwrap().len(), 1);
         assert_eq!(store.events_of("A").unwrap().len(), 3);
         assert_eq!(store.job_status(&job("target:t")).unwrap().last.unwrap().run, "A");
     };
@@ -483,7 +492,7 @@ fn how_all_jobs_of_a_large_run_stand_takes_no_longer_for_each() {
         let db = world.store.connection();
         db.execute_batch("BEGIN").unwrap();
         for (run, exit) in runs {
-            let process = crate::store::alive::token();
+            let process = world.store.own_process(&db);
             db.execute(
                 "INSERT INTO runs VALUES (?1, 'opsrun apply', ?2, ?3, NULL, ?4, NULL)",
                 params![run, at, process, exit],
@@ -517,7 +526,7 @@ fn how_all_jobs_of_a_large_run_stand_takes_no_longer_for_each() {
         assert_eq!((begun.run.as_str(), begun.end), ("B", RunEnd::Running));
     }
     assert_eq!(
-        world.store.runs(None, 2).unwrap()[1].end,
+        world.store.runs(RunFilter::default(), 2).unwrap()[1].end,
         RunEnd::Finished { exit: 0, millis: 1500 }
     );
     let db = world.store.connection();

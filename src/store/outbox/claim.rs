@@ -1,6 +1,11 @@
 //! Handing out messages to senders, and the results of their deliveries.
 //!
 //! Takes a channel, its rate limit and the time; gives one message with a lease, or several to be joined.
+//! - A message that some recipients have and others do not is *partial*. It waits for the others alone: later messages of
+//!   its key go to the recipients that are not behind, and to the others after it.
+//! - A delivery that works makes everything due that waits for its channel after a failed attempt, each message once
+//!   (`lifted`), until a new message fails: a message that only fails itself is not tried with every other.
+//!
 //! Invariant: until its lease ends, a message belongs to one sender; a message that this opsrun cannot read is given
 //! up, not sent.
 
@@ -9,9 +14,10 @@ use super::super::statements::Statements as _;
 use super::super::{Store, StoreError};
 use super::write::Ledger;
 use super::{COLUMNS, MessageState, StoredMessage};
+use crate::channel::answer::RecipientResults;
 use crate::channel::message::{DIGEST, Message};
 use chrono::{DateTime, TimeDelta, Utc};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use std::time::Duration;
 
 /// No message waits longer. One that seems to was written before the clock was set back.
@@ -27,6 +33,8 @@ pub struct ClaimRequest<'a> {
     pub rate_limit: Option<(u32, Duration)>,
     /// Only messages of one key are joined.
     pub key_by_key: bool,
+    /// How long the last message that the rate limit allows waits for others that it can be joined with.
+    pub gather: TimeDelta,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,20 +53,55 @@ pub struct ClaimedMessage {
     pub lease: String,
     pub attempts: u32,
     pub first_attempt: Option<DateTime<Utc>>,
+    /// The results of earlier attempts.
+    pub recipients: RecipientResults,
+    /// The results of earlier messages that wait for some recipients: who is missing in one of them gets this one later.
+    pub earlier: Vec<RecipientResults>,
+    /// The channels that gave it up before it came here.
+    pub given_up_by: Vec<String>,
+}
+
+impl ClaimedMessage {
+    /// Who is to be asked now, of all recipients of the channel.
+    pub fn addressees(&self, all: &[String]) -> Vec<String> {
+        let ready = |address: &&String| {
+            !self.recipients.includes(address) && self.earlier.iter().all(|earlier| earlier.includes(address))
+        };
+        all.iter().filter(ready).cloned().collect()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settlement {
-    Sent,
+    Sent {
+        /// What is to be remembered besides, such as refused recipients.
+        note: Option<String>,
+        /// For the fallback, if it was given the trouble that this message ends.
+        relay: Option<Relay>,
+    },
     Retry {
         due: DateTime<Utc>,
-        /// The other messages of the channel wait as well.
-        whole_channel: bool,
+        /// Until then no message of the channel is sent: the server asked for that.
+        pause_until: Option<DateTime<Utc>>,
         why: String,
+        /// The message is partial.
+        recipients: Option<RecipientResults>,
+        /// Some recipient got it in this attempt.
+        progress: bool,
     },
     Dead {
         why: String,
+        relay: Option<Relay>,
     },
+}
+
+/// A message for the fallback of a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relay {
+    pub channel: String,
+    pub message: Message,
+    /// The channels that gave it up.
+    pub given_up_by: Vec<String>,
 }
 
 /// Pending, due, and not being sent. `?1` is the channel and `?2` now. A due time after `?3` and a lease after `?4` were
@@ -66,9 +109,13 @@ pub enum Settlement {
 const FREE: &str = "state = 'pending' AND channel = ?1 AND (due_at <= ?2 OR due_at > ?3)
                     AND (leased_until IS NULL OR leased_until <= ?2 OR leased_until > ?4)";
 
-/// No earlier message of its channel and key waits, and no earlier digest.
+/// No earlier message of its channel and key waits, and no earlier digest. A partial message holds up partial ones only.
 const FIRST_OF_KEY: &str = "NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.state = 'pending' AND e.channel = m.channel
-                            AND e.key IN (m.key, 'digest') AND e.seq < m.seq)";
+                            AND (m.recipients IS NOT NULL OR e.recipients IS NULL)
+                            AND e.key IN (m.key, 'digest') AND e.seq < m.seq)
+                            AND (m.key <> 'digest' OR m.recipients IS NULL OR NOT EXISTS (
+                            SELECT 1 FROM outbox AS e WHERE e.state = 'pending' AND e.channel = m.channel
+                            AND e.recipients IS NOT NULL AND e.seq < m.seq))";
 
 impl Store {
     /// The next message for a sender, if there is one.
@@ -94,38 +141,75 @@ impl Store {
     ) -> Result<(), StoreError> {
         let at = Stamp(now);
         self.write(|db| match settlement {
-            Settlement::Sent => db.run(
-                "UPDATE outbox SET state = 'sent', settled_at = ?2, attempts = attempts + 1, last_error = NULL,
-                 first_attempt_at = coalesce(first_attempt_at, ?2), lease = NULL, leased_until = NULL
-                 WHERE id = ?1 AND state = 'pending'",
-                params![id, at],
-            ),
+            Settlement::Sent { note, relay } => {
+                let changed = db.execute(
+                    "UPDATE outbox SET state = 'sent', settled_at = ?2, attempts = attempts + 1, last_error = ?3,
+                     first_attempt_at = coalesce(first_attempt_at, ?2), lease = NULL, leased_until = NULL
+                     WHERE id = ?1 AND state = 'pending'",
+                    params![id, at, note],
+                )?;
+                if changed == 0 {
+                    return Ok(());
+                }
+                if let Some(relay) = relay
+                    && knows_of_trouble(db, relay)?
+                {
+                    relay_message(db, relay)?;
+                }
+                lift(db, id, true, now)
+            }
             Settlement::Retry {
                 due,
-                whole_channel,
+                pause_until,
                 why,
+                recipients,
+                progress,
             } => {
+                let first = "SELECT attempts = 0 FROM outbox WHERE id = ?1";
+                let fresh = db.first(first, [id], |row| row.get(0))?.unwrap_or(false);
                 let changed = db.execute(
-                    "UPDATE outbox SET due_at = ?3, attempts = attempts + 1, last_error = ?4,
+                    "UPDATE outbox SET due_at = ?3, attempts = attempts + 1, last_error = ?4, pause_until = ?6,
+                     recipients = coalesce(?7, recipients),
                      first_attempt_at = coalesce(first_attempt_at, ?2), lease = NULL, leased_until = NULL
                      WHERE id = ?1 AND state = 'pending' AND lease = ?5",
-                    params![id, at, Stamp(*due), why, lease],
+                    params![
+                        id,
+                        at,
+                        Stamp(*due),
+                        why,
+                        lease,
+                        pause_until.map(Stamp),
+                        recipients.as_ref().map(to_json).transpose()?
+                    ],
                 )?;
-                if changed > 0 && *whole_channel {
+                if changed == 0 {
+                    return Ok(());
+                }
+                if *progress {
+                    return lift(db, id, false, now);
+                }
+                if fresh {
+                    // The trouble is the channel's: what waits is worth an attempt when that has passed.
                     db.run(
-                        "UPDATE outbox SET due_at = max(due_at, ?2)
-                         WHERE state = 'pending' AND channel = (SELECT channel FROM outbox WHERE id = ?1)",
-                        params![id, Stamp(*due)],
+                        "UPDATE outbox SET lifted = 0 WHERE state = 'pending' AND lifted = 1
+                         AND channel = (SELECT channel FROM outbox WHERE id = ?1)",
+                        [id],
                     )?;
                 }
                 Ok(())
             }
-            Settlement::Dead { why } => db.run(
-                "UPDATE outbox SET state = 'dead', settled_at = ?2, attempts = attempts + 1, last_error = ?3,
-                 first_attempt_at = coalesce(first_attempt_at, ?2), lease = NULL, leased_until = NULL
-                 WHERE id = ?1 AND state = 'pending' AND lease = ?4",
-                params![id, at, why, lease],
-            ),
+            Settlement::Dead { why, relay } => {
+                let changed = db.execute(
+                    "UPDATE outbox SET state = 'dead', settled_at = ?2, attempts = attempts + 1, last_error = ?3,
+                     first_attempt_at = coalesce(first_attempt_at, ?2), lease = NULL, leased_until = NULL
+                     WHERE id = ?1 AND state = 'pending' AND lease = ?4",
+                    params![id, at, why, lease],
+                )?;
+                match relay {
+                    Some(relay) if changed > 0 => relay_message(db, relay),
+                    _ => Ok(()),
+                }
+            }
         })
     }
 
@@ -163,32 +247,89 @@ impl Store {
     }
 }
 
+/// Makes due what waits for the channel of this message after a failed attempt; partial messages only `with_partial`.
+fn lift(db: &Connection, id: &str, with_partial: bool, now: DateTime<Utc>) -> rusqlite::Result<()> {
+    db.run(
+        "UPDATE outbox SET due_at = min(due_at, ?2), lifted = 1
+         WHERE state = 'pending' AND attempts > 0 AND lifted = 0 AND id <> ?1
+         AND (?3 OR recipients IS NULL) AND channel = (SELECT channel FROM outbox WHERE id = ?1)",
+        params![id, Stamp(now), with_partial],
+    )
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+fn relay_message(db: &Connection, relay: &Relay) -> rusqlite::Result<()> {
+    Ledger(db).enqueue(&relay.channel, &relay.message, MessageState::Pending)?;
+    db.run(
+        "UPDATE outbox SET given_up_by = ?2 WHERE id = ?1",
+        params![relay.message.id, to_json(&relay.given_up_by)?],
+    )
+}
+
+/// The newest message of this key that came to the fallback from another channel is not its end.
+fn knows_of_trouble(db: &Connection, relay: &Relay) -> rusqlite::Result<bool> {
+    let newest = "SELECT json FROM outbox WHERE channel = ?1 AND key = ?2 AND given_up_by IS NOT NULL
+         ORDER BY seq DESC LIMIT 1";
+    let json = db.first(newest, params![relay.channel, relay.message.key], |row| {
+        row.get::<_, String>(0)
+    })?;
+    let message = json.and_then(|json| serde_json::from_str::<Message>(&json).ok());
+    Ok(message.is_some_and(|message| !message.is_over()))
+}
+
 fn claim(db: &Connection, request: &ClaimRequest<'_>) -> rusqlite::Result<OutboxClaim> {
     let now = request.now;
     let lease = TimeDelta::from_std(request.lease).unwrap_or(MAX_WAIT);
     let channel = request.channel;
     let (at, no_later, no_lease) = (Stamp(now), Stamp(now + MAX_WAIT), Stamp(now + lease + lease));
     let free = params![channel, at, no_later, no_lease];
+    if let Some(until) = paused_until(db, channel, now)? {
+        return Ok(OutboxClaim::Nothing(Some(until)));
+    }
     if let Some((count, per)) = request.rate_limit {
-        if let Some(until) = rate_limited_until(db, request, count, per)? {
-            db.execute(&format!("UPDATE outbox SET waited = 1 WHERE {FREE}"), free)?;
-            return Ok(OutboxClaim::Nothing(Some(until)));
-        }
-        let several = readable(db, joinable(db, free)?, now)?;
-        let by_key = request.key_by_key;
-        let several = if by_key { of_one_key(several) } else { several };
-        if several.len() > 1 {
-            return Ok(OutboxClaim::Several(several));
+        let left = match allowance(db, request, count, per)? {
+            Allowance::Until(until) => {
+                db.execute(&format!("UPDATE outbox SET waited = 1 WHERE {FREE}"), free)?;
+                return Ok(OutboxClaim::Nothing(Some(until)));
+            }
+            Allowance::Left(left) => left,
+        };
+        let waited = db
+            .prepare_cached(&format!("SELECT 1 FROM outbox WHERE {FREE} AND waited = 1"))?
+            .exists(free)?;
+        // The last message that is allowed joins all that wait: the next would come much later.
+        let last = left == 1 && !request.key_by_key;
+        if waited || last {
+            let rows = joinable(db, free)?;
+            let oldest = rows.first().map(|row| row.created_at.0 + request.gather);
+            if let Some(until) = oldest.filter(|until| !waited && count > 1 && *until > now) {
+                if until <= now + request.gather {
+                    return Ok(OutboxClaim::Nothing(Some(until)));
+                }
+            }
+            let several = readable(db, rows, now)?;
+            let by_key = request.key_by_key;
+            let several = if by_key { of_one_key(several) } else { several };
+            if several.len() > 1 {
+                return Ok(OutboxClaim::Several(several));
+            }
         }
     }
-    let first =
-        format!("SELECT {COLUMNS} FROM outbox AS m WHERE {FREE} AND {FIRST_OF_KEY} ORDER BY attempts, seq LIMIT 1");
+    // A message that failed alone waits for those that were not tried yet.
+    let first = format!(
+        "SELECT {COLUMNS}, seq, key, recipients, given_up_by FROM outbox AS m WHERE {FREE} AND {FIRST_OF_KEY}
+         ORDER BY CASE lifted WHEN 1 THEN 0 ELSE attempts END, seq LIMIT 1"
+    );
     loop {
-        let Some(row) = db.first(&first, free, StoredMessage::of)? else {
+        let Some(row) = db.first(&first, free, ClaimRow::of)? else {
             break;
         };
-        let Some(message) = row.message else {
-            give_up_unreadable(db, &row.id, now)?;
+        let stored = row.stored;
+        let Some(message) = stored.message else {
+            give_up_unreadable(db, &stored.id, now)?;
             continue;
         };
         let name = ulid::Ulid::new().to_string();
@@ -196,11 +337,18 @@ fn claim(db: &Connection, request: &ClaimRequest<'_>) -> rusqlite::Result<Outbox
             "UPDATE outbox SET lease = ?2, leased_until = ?3 WHERE id = ?1",
             params![message.id, name, Stamp(now + lease)],
         )?;
+        let earlier = match row.recipients {
+            None => earlier_partial(db, channel, row.seq, &row.key)?,
+            Some(_) => Vec::new(),
+        };
         return Ok(OutboxClaim::One(Box::new(ClaimedMessage {
             message,
             lease: name,
-            attempts: row.attempts,
-            first_attempt: row.first_attempt_at,
+            attempts: stored.attempts,
+            first_attempt: stored.first_attempt_at,
+            recipients: row.recipients.unwrap_or_default(),
+            earlier,
+            given_up_by: row.given_up_by,
         })));
     }
     // When the first waiting message is due, or the lease on it ends.
@@ -210,6 +358,55 @@ fn claim(db: &Connection, request: &ClaimRequest<'_>) -> rusqlite::Result<Outbox
     );
     let next = db.first(&next, [channel], |row| row.get::<_, Stamp>(0))?;
     Ok(OutboxClaim::Nothing(next.map(|next| next.0)))
+}
+
+struct ClaimRow {
+    stored: StoredMessage,
+    seq: i64,
+    key: String,
+    /// `Some` for a partial message.
+    recipients: Option<RecipientResults>,
+    given_up_by: Vec<String>,
+}
+
+impl ClaimRow {
+    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let given_up_by = row.get::<_, Option<String>>(13)?;
+        Ok(Self {
+            stored: StoredMessage::of(row)?,
+            seq: row.get(10)?,
+            key: row.get(11)?,
+            recipients: row.get::<_, Option<String>>(12)?.map(|json| results(&json)),
+            given_up_by: given_up_by
+                .and_then(|json| serde_json::from_str(&json).ok())
+                .unwrap_or_default(),
+        })
+    }
+}
+
+/// What cannot be read counts as no results: a mail comes twice rather than never.
+fn results(json: &str) -> RecipientResults {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+/// The partial messages that recipients of this one must get before it.
+fn earlier_partial(db: &Connection, channel: &str, seq: i64, key: &str) -> rusqlite::Result<Vec<RecipientResults>> {
+    db.rows(
+        "SELECT recipients FROM outbox WHERE state = 'pending' AND channel = ?1 AND seq < ?2 AND recipients IS NOT NULL
+         AND (key IN (?3, 'digest') OR ?3 = 'digest')",
+        params![channel, seq, key],
+        |row| Ok(results(&row.get::<_, String>(0)?)),
+    )
+}
+
+/// Until when the server asked to be left alone. A time after [`MAX_WAIT`] was written before the clock was set back.
+fn paused_until(db: &Connection, channel: &str, now: DateTime<Utc>) -> rusqlite::Result<Option<DateTime<Utc>>> {
+    let until = "SELECT max(pause_until) FROM outbox
+         WHERE state = 'pending' AND channel = ?1 AND pause_until > ?2 AND pause_until <= ?3";
+    let until = db.first(until, params![channel, Stamp(now), Stamp(now + MAX_WAIT)], |row| {
+        row.get::<_, Option<Stamp>>(0)
+    })?;
+    Ok(until.flatten().map(|until| until.0))
 }
 
 /// Gives up the others.
@@ -231,13 +428,15 @@ fn give_up_unreadable(db: &Connection, id: &str, now: DateTime<Utc>) -> rusqlite
     db.run(sql, params![id, Stamp(now)])
 }
 
-/// When the rate limit allows the next message; `None` when it does now.
-fn rate_limited_until(
-    db: &Connection,
-    request: &ClaimRequest<'_>,
-    count: u32,
-    per: Duration,
-) -> rusqlite::Result<Option<DateTime<Utc>>> {
+/// What a rate limit allows now.
+enum Allowance {
+    /// So many messages; at least one.
+    Left(u32),
+    /// Nothing before that time.
+    Until(DateTime<Utc>),
+}
+
+fn allowance(db: &Connection, request: &ClaimRequest<'_>, count: u32, per: Duration) -> rusqlite::Result<Allowance> {
     let now = request.now;
     let per = TimeDelta::from_std(per).unwrap_or(TimeDelta::MAX);
     let since = now.checked_sub_signed(per).unwrap_or(DateTime::<Utc>::MIN_UTC);
@@ -245,33 +444,37 @@ fn rate_limited_until(
         .prepare_cached("SELECT count(*) FROM outbox WHERE state = 'pending' AND channel = ?1 AND leased_until > ?2")?
         .query_row(params![request.channel, Stamp(now)], |row| row.get(0))?;
     let Some(left) = count.checked_sub(being_sent).filter(|left| *left > 0) else {
-        return Ok(Some(now + TimeDelta::seconds(1)));
+        return Ok(Allowance::Until(now + TimeDelta::seconds(1)));
     };
-    // The oldest of the messages that fill the limit.
-    let full = db.first(
-        "SELECT settled_at FROM outbox WHERE state = 'sent' AND channel = ?1 AND settled_at > ?2 AND settled_at <= ?3
-         ORDER BY settled_at DESC LIMIT 1 OFFSET ?4",
-        params![request.channel, Stamp(since), Stamp(now), left - 1],
+    // The newest that count, partial ones among them, newest first.
+    let sent = db.rows(
+        "SELECT settled_at AS at FROM outbox WHERE state = 'sent' AND channel = ?1 AND settled_at > ?2
+         AND settled_at <= ?3
+         UNION ALL
+         SELECT first_attempt_at FROM outbox WHERE state = 'pending' AND channel = ?1 AND recipients IS NOT NULL
+         AND first_attempt_at > ?2 AND first_attempt_at <= ?3 AND (leased_until IS NULL OR leased_until <= ?3)
+         ORDER BY at DESC LIMIT ?4",
+        params![request.channel, Stamp(since), Stamp(now), left],
         |row| row.get::<_, Stamp>(0),
     )?;
-    Ok(full.map(|at| at.0.checked_add_signed(per).unwrap_or(DateTime::<Utc>::MAX_UTC)))
+    let used = u32::try_from(sent.len()).unwrap_or(u32::MAX);
+    Ok(match sent.last().filter(|_| used >= left) {
+        Some(oldest) => Allowance::Until(oldest.0.checked_add_signed(per).unwrap_or(DateTime::<Utc>::MAX_UTC)),
+        None => Allowance::Left(left - used),
+    })
 }
 
-/// The messages that may be joined, if the rate limit made one of them wait. No message overtakes an earlier one of its key.
+/// The messages that may be joined. No message overtakes an earlier one of its key.
 fn joinable(db: &Connection, free: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<Vec<StoredMessage>> {
     let joinable = format!(
-        "SELECT {COLUMNS}, waited FROM outbox AS m WHERE {FREE} AND key <> '{DIGEST}' AND NOT EXISTS (
+        "SELECT {COLUMNS} FROM outbox AS m WHERE {FREE} AND key <> '{DIGEST}' AND recipients IS NULL AND NOT EXISTS (
          SELECT 1 FROM outbox AS e WHERE e.state = 'pending' AND e.channel = m.channel AND e.seq < m.seq
+         AND e.recipients IS NULL
          AND (e.key = '{DIGEST}' OR (e.key = m.key AND NOT (e.due_at <= ?2 OR e.due_at > ?3))
               OR (e.key = m.key AND NOT (e.leased_until IS NULL OR e.leased_until <= ?2 OR e.leased_until > ?4))))
          ORDER BY seq LIMIT {MAX_JOINED}"
     );
-    let rows = db.rows(&joinable, free, |row| {
-        Ok((StoredMessage::of(row)?, row.get::<_, bool>(10)?))
-    })?;
-    let waited = rows.iter().any(|(_, waited)| *waited);
-    let rows = rows.into_iter().map(|(row, _)| row);
-    Ok(if waited { rows.collect() } else { Vec::new() })
+    db.rows(&joinable, free, StoredMessage::of)
 }
 
 /// The messages of the first key that has several.

@@ -10,7 +10,7 @@
 pub mod claim;
 pub mod write;
 
-pub use claim::{ClaimRequest, ClaimedMessage, OutboxClaim, Settlement};
+pub use claim::{ClaimRequest, ClaimedMessage, OutboxClaim, Relay, Settlement};
 pub use write::{AlertWriter, Ledger};
 
 use super::columns::{Stamp, from_word};
@@ -18,13 +18,10 @@ use super::statements::Statements as _;
 use super::{Store, StoreError};
 use crate::channel::message::Message;
 use crate::clock::MillisUtc;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
-
-/// How long delivered messages are kept.
-const KEPT_FOR: TimeDelta = TimeDelta::days(90);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -149,8 +146,7 @@ pub struct Replayed {
 }
 
 impl Store {
-    /// Gives up messages for channels that are not among `known`, and returns them. Removes messages that were delivered,
-    /// merged or dropped long ago.
+    /// Gives up messages for channels that are not among `known`, and returns them.
     pub fn tidy_messages(&self, known: &[&str], now: DateTime<Utc>) -> Result<Vec<StoredMessage>, StoreError> {
         let waiting = format!("SELECT {COLUMNS} FROM outbox WHERE state IN ('pending', 'held') ORDER BY seq");
         let strangers = |db: &Connection| {
@@ -158,17 +154,10 @@ impl Store {
             rows.retain(|row| !known.contains(&row.channel.as_str()));
             Ok::<_, rusqlite::Error>(rows)
         };
-        let old = "state IN ('sent', 'merged', 'dropped') AND settled_at < ?1";
-        let past = Stamp(now - KEPT_FOR);
-        let any = self.read(|db| {
-            let mut any_old = db.prepare_cached(&format!("SELECT 1 FROM outbox WHERE {old}"))?;
-            Ok(any_old.exists([&past])? || !strangers(db)?.is_empty())
-        })?;
-        if !any {
+        if self.read(strangers)?.is_empty() {
             return Ok(Vec::new());
         }
         self.write(|db| {
-            db.execute(&format!("DELETE FROM outbox WHERE {old}"), [&past])?;
             let mut given_up = strangers(db)?;
             for row in &mut given_up {
                 row.state = MessageState::Dead;
@@ -207,18 +196,20 @@ impl Store {
     }
 
     /// Makes messages that were given up pending again, due now and without attempts. Without `ids` all of them, except
-    /// where later news of the key was delivered over the channel. Messages that still wait are due now.
+    /// where later news of the key was delivered over the channel. Messages that still wait are due now. Recipients that
+    /// have the message do not get it again; those that refused it are asked again.
     pub fn replay(&self, ids: Option<&[String]>, now: DateTime<Utc>) -> Result<Replayed, StoreError> {
         let at = Stamp(now);
         self.write(|db| {
             let mut done = Replayed::default();
             let mut back = db.prepare_cached(
                 "UPDATE outbox SET state = 'pending', due_at = ?2, attempts = 0, first_attempt_at = NULL,
-                 settled_at = NULL, waited = 0 WHERE id = ?1 AND state = 'dead'",
+                 settled_at = NULL, waited = 0, lifted = 0, pause_until = NULL,
+                 recipients = json_remove(recipients, '$.refused') WHERE id = ?1 AND state = 'dead'",
             )?;
             if let Some(ids) = ids {
                 for id in ids {
-                    let sql = "UPDATE outbox SET due_at = ?2 WHERE id = ?1 AND state = 'pending'";
+                    let sql = "UPDATE outbox SET due_at = ?2, pause_until = NULL WHERE id = ?1 AND state = 'pending'";
                     let waits = db.execute(sql, params![id, at])?;
                     if waits + back.execute(params![id, at])? > 0 {
                         done.again.push(id.clone());
@@ -237,7 +228,10 @@ impl Store {
                     done.again.push(id);
                 }
             }
-            db.execute("UPDATE outbox SET due_at = ?1 WHERE state = 'pending'", [&at])?;
+            db.execute(
+                "UPDATE outbox SET due_at = ?1, pause_until = NULL WHERE state = 'pending'",
+                [&at],
+            )?;
             Ok(done)
         })
     }

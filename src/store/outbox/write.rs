@@ -36,7 +36,8 @@ impl Ledger<'_> {
         self.0.run(sql, params![key, Stamp(at), json])
     }
 
-    /// A message that is neither pending nor held is settled at once.
+    /// A message that is neither pending nor held is settled at once. What a pending one has to wait for is due with it:
+    /// news is not held up by the back-off of what was before it.
     pub fn enqueue(&self, channel: &str, message: &Message, state: MessageState) -> rusqlite::Result<()> {
         let at = Stamp(message.at);
         let settled = (!matches!(state, MessageState::Pending | MessageState::Held)).then_some(at);
@@ -53,6 +54,14 @@ impl Ledger<'_> {
             "INSERT INTO outbox (id, channel, key, kind, severity, state, created_at, due_at, settled_at, json)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9)",
             params![id, channel, key, kind, severity, state, at, settled, json],
+        )?;
+        if state != MessageState::Pending {
+            return Ok(());
+        }
+        self.0.run(
+            "UPDATE outbox SET due_at = ?3 WHERE state = 'pending' AND channel = ?1 AND key IN (?2, 'digest')
+             AND recipients IS NULL AND attempts > 0 AND due_at > ?3",
+            params![channel, key, at],
         )
     }
 

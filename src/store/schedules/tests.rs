@@ -3,7 +3,11 @@
 use super::*;
 use chrono::TimeDelta;
 
-const RUNS: [&str; 2] = ["01JD0000000000000000000001", "01JD0000000000000000000002"];
+const RUNS: [&str; 3] = [
+    "01JD0000000000000000000001",
+    "01JD0000000000000000000002",
+    "01JD0000000000000000000003",
+];
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
@@ -24,6 +28,7 @@ fn state(handled: i64) -> ScheduleState {
         definition: "every 10s".to_owned(),
         since: at(0),
         handled: at(handled),
+        era: 0,
     }
 }
 
@@ -194,5 +199,55 @@ fn what_is_decided_again_and_again_is_one_row() {
             (FiringVerdict::Paused, 1, at(40)),
             (FiringVerdict::SkippedOverlap, 3, at(30))
         ]
+    );
+}
+
+#[test]
+fn an_instant_runs_once_in_each_era_of_the_clock() {
+    let (_dir, store) = open();
+    assert!(store.record_tick(&turn(RUNS[0], None, 10), "serve", at(10)).unwrap());
+    let mut back = turn(RUNS[1], Some(10), 5);
+    back.runs.clear();
+    back.advances[0].after.era = 1;
+    assert!(store.record_tick(&back, "serve", at(5)).unwrap());
+    let agenda = store.agenda().unwrap();
+    assert_eq!((agenda.schedules["s"].handled, agenda.schedules["s"].era), (at(5), 1));
+    // What ran before, and is not in the future.
+    let ran = |now| store.ran_until(at(now)).unwrap();
+    assert_eq!(
+        (ran(9).len(), ran(10).get("s"), ran(99).get("s")),
+        (0, Some(&at(10)), Some(&at(10)))
+    );
+    let mut again = turn(RUNS[2], Some(5), 10);
+    let [advance] = again.advances.as_mut_slice() else {
+        unreachable!()
+    };
+    advance.after.era = 1;
+    advance.before.as_mut().unwrap().era = 1;
+    assert!(store.record_tick(&again, "serve", at(10)).unwrap());
+    assert_eq!(store.decisions(&job("target:t"), 9).unwrap().len(), 2);
+    assert!(ran(99).is_empty());
+}
+
+#[test]
+fn a_state_of_before_eras_goes_on_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("opsrun.db");
+    crate::store::schema::make_older(&path, 5);
+    let rows = "INSERT INTO schedules VALUES ('s', 'every 10s', '2026-01-01T00:00:00.000000000Z', '2027-01-15T08:00:10.000000000Z');
+         INSERT INTO runs (run, command, begun_at, process) VALUES ('A', 'serve', '', '');
+         INSERT INTO decisions (at, job, schedule, instant, last, count, more, decision, reason, run)
+         VALUES ('', 'target:t', 's', '2027-01-15T08:00:10.000000000Z', '', 1, 0, 'ran', '', 'A')";
+    rusqlite::Connection::open(&path).unwrap().execute_batch(rows).unwrap();
+    let old = Store::open_read_only(dir.path()).unwrap().unwrap();
+    assert_eq!(old.agenda().unwrap().schedules["s"].era, 0);
+    drop(old);
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.agenda().unwrap().schedules["s"].era, 0);
+    let twice = "INSERT INTO decisions (at, job, schedule, instant, last, count, more, decision, reason, run)
+         SELECT at, job, schedule, instant, last, count, more, decision, reason, run FROM decisions";
+    assert!(
+        store.connection().execute_batch(twice).is_err(),
+        "what ran stays claimed"
     );
 }

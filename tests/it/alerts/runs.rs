@@ -244,6 +244,111 @@ target "other" { command "/bin/true"; notify "log"; }
     assert_eq!(paths, ["/ping/start", "/ping", "/ping/start", "/ping/fail"]);
 }
 
+/// The paths that a server was asked for by now.
+fn pings(server: &stub::Stub) -> Vec<String> {
+    let path = |request: String| request.split([' ', '?']).nth(1).unwrap().to_owned();
+    server.received.try_iter().map(path).collect()
+}
+
+#[test]
+#[cfg_attr(not(feature = "http"), ignore = "needs the feature http")]
+fn the_failure_of_a_job_lasts_until_it_succeeds() {
+    let server = stub::answers(stub::answer("200 OK", "", "OK"));
+    let world = alerting(
+        r#"
+channel "alive" { healthchecks { url from-env="HC"; }; allow "mixed-rhythm" reason="a test"; }
+channel "ops" { command "/bin/cat"; }
+check "small" { command "/bin/true"; every "1h"; }
+target "dump" { command "/bin/sh" "-c" "test ! -e broken"; cron "0 3 * * *"; }
+target "sync" { command "/bin/true"; every "1h"; }
+target "by-hand" { command "/bin/false"; }
+"#,
+    )
+    .with_env("HC", &format!("http://{}/ping", server.address));
+    let apply = |code, only: &str| {
+        world.ends(code, &["apply", "--yes", "--only", only]);
+        pings(&server)
+    };
+    world.touch("broken");
+    assert_eq!(apply(1, "target:dump"), ["/ping/start", "/ping/fail"]);
+    assert!(apply(0, "check:small").is_empty());
+    assert!(apply(1, "target:by-hand").is_empty());
+    assert_eq!(apply(0, "target:sync"), ["/ping/start", "/ping/fail"]);
+    world.remove("broken");
+    assert_eq!(apply(0, "target:dump"), ["/ping/start", "/ping"]);
+    assert_eq!(apply(0, "target:sync"), ["/ping/start", "/ping"]);
+}
+
+#[test]
+#[cfg_attr(not(feature = "http"), ignore = "needs the feature http")]
+fn a_switch_follows_the_job_that_it_names_also_if_its_run_is_killed() {
+    let server = stub::answers(stub::answer("200 OK", "", "OK"));
+    let world = alerting(
+        r#"
+channel "alive" { healthchecks { url from-env="HC"; job "target:dump"; }; }
+channel "ops" { command "/bin/cat"; }
+target "dump" { command "/bin/sh" "-c" "test ! -e fatal || kill -9 $PPID"; cron "0 3 * * *"; notify "ops"; }
+target "other" { command "/bin/sh" "-c" "test ! -e broken"; every "1h"; }
+"#,
+    )
+    .with_env("HC", &format!("http://{}/ping", server.address));
+    world.touch("broken");
+    world.ends(1, &["apply", "--yes", "--only", "target:other"]);
+    assert!(pings(&server).is_empty());
+    // A run with both of them: only the job that is named counts.
+    world.ends(1, &["apply", "--yes"]);
+    assert_eq!(pings(&server), ["/ping/start", "/ping"]);
+    world.touch("fatal");
+    let killed = world
+        .command(&["apply", "--yes", "--only", "target:dump"])
+        .output()
+        .unwrap();
+    assert_eq!(killed.status.code(), None);
+    let before = pings(&server);
+    assert!(before.len() <= 1, "{before:?}");
+    world.remove("broken");
+    world.ends(0, &["apply", "--yes", "--only", "target:other"]);
+    let requests: Vec<String> = server.received.try_iter().collect();
+    let failed = requests.iter().find(|request| request.contains("/ping/fail")).unwrap();
+    assert!(
+        failed.contains("target:dump was interrupted") && failed.contains("opsrun history 0"),
+        "{failed}"
+    );
+    let starts = requests.iter().filter(|request| request.contains("/ping/start"));
+    assert_eq!(before.len() + starts.count(), 1);
+}
+
+#[test]
+fn one_cause_is_one_message() {
+    let world = alerting(
+        r#"
+channel "all" { command "/bin/sh" "-c" "cat >> told; echo >> told"; min-severity "info"; }
+channel "own" { command "/bin/sh" "-c" "cat >> own; echo >> own"; min-severity "info"; }
+target "first" { command "/bin/sh" "-c" "test ! -e broken"; notify "all"; }
+target "second" { command "/bin/true"; needs "target:first"; notify "all"; }
+target "third" { command "/bin/true"; needs "target:second"; notify "all"; }
+target "fourth" { command "/bin/true"; needs "target:second"; notify "own"; }
+"#,
+    );
+    world.touch("broken");
+    world.ends(1, &["apply", "--yes"]);
+    assert_eq!(world.short("told"), ["target:first trouble critical failed"]);
+    // This channel does not receive the cause.
+    assert_eq!(world.short("own"), ["target:fourth trouble info blocked"]);
+    world.remove("broken");
+    world.ends(0, &["apply", "--yes"]);
+    assert_eq!(world.short("told")[1..], ["target:first recovery critical ok"]);
+    assert_eq!(world.short("own")[1..], ["target:fourth recovery info ok"]);
+    let told = world.told("told");
+    let (run, show) = (told[0]["run"].as_str().unwrap(), told[0]["show"].as_str().unwrap());
+    assert_eq!(
+        show,
+        format!("opsrun history {run} -f {}", world.at("ops.kdl").display())
+    );
+    let shown = world.ends(0, &["history", run, "-f", world.at("ops.kdl").to_str().unwrap()]);
+    assert!(shown.contains(run), "{shown}");
+}
+
 #[test]
 fn a_channel_is_tried() {
     let world = alerting(OPS);

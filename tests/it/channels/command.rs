@@ -142,6 +142,6 @@ fn a_stop_ends_it() {
         timeout: LONG,
         ..shell("exec sleep 1000", Path::new("/"))
     };
-    let told = super::block_on(async { tokio::time::timeout(BOUND, sender.deliver(&channel, &message())).await });
+    let told = super::block_on(async { tokio::time::timeout(BOUND, sender.deliver(&channel, &message(), &[])).await });
     retry(&told.unwrap(), "opsrun was stopped");
 }

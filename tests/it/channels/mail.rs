@@ -155,12 +155,49 @@ fn the_same_message_is_the_same_mail() {
 
 #[test]
 fn who_is_refused_is_named_and_the_others_get_it() {
-    for code in ["550 5.1.1 no such user", "452 mailbox full"] {
+    for code in [
+        "550 5.1.1 no such user",
+        "421 4.3.2 not now",
+        "450 4.2.0 later",
+        "451 4.7.1 grey",
+        "452 mailbox full",
+    ] {
         let server = Rules::in_clear().says("RCPT TO:<boss@", code).serve();
-        let answer = format!("queued as 4711; refused for boss@example.com: {code}");
-        sent(&Letter::to(&server, MailTls::None).send(), &answer);
+        let Delivery::Partial { results, why } = Letter::to(&server, MailTls::None).send() else {
+            panic!("{code}")
+        };
         assert_eq!(server.mail().to, ["ops@example.com"]);
+        assert_eq!(results.taken, ["ops@example.com"]);
+        let refused = ("boss@example.com".to_owned(), code.to_owned());
+        let (word, expected) = if code.starts_with('5') {
+            ("refused", vec![refused])
+        } else {
+            ("not yet taken", Vec::new())
+        };
+        assert_eq!(results.refused, expected);
+        assert!(
+            why.contains(&format!("queued as 4711; {word} for boss@example.com: {code}")),
+            "{why}"
+        );
     }
+}
+
+#[test]
+fn a_server_that_hangs_up_because_of_one_recipient_gets_the_mail_for_the_others() {
+    let server = Rules::in_clear()
+        .instead("RCPT TO:<boss@", Instead::SayAndHangUp("421 4.7.0 too fast\r\n"))
+        .serve();
+    let mut letter = Letter::to(&server, MailTls::None);
+    letter.0.to = ["boss", "ops", "team"].map(|name| format!("{name}@example.com")).into();
+    let Delivery::Partial { results, why } = letter.send() else {
+        panic!("not in part")
+    };
+    assert_eq!(results.taken, ["ops@example.com", "team@example.com"]);
+    assert!(
+        why.contains("not yet taken for boss@example.com: 421 4.7.0 too fast"),
+        "{why}"
+    );
+    assert_eq!(server.mail().to, ["ops@example.com", "team@example.com"]);
 }
 
 #[test]

@@ -41,7 +41,12 @@ fn what_passes_is_tried_again_and_what_does_not_is_dead() {
     let rules = Rules::in_clear()
         .says("RCPT TO:<ops@", "550 never")
         .says("RCPT TO:<boss@", "450 later");
-    retry(&clear(rules).1, "the server refused every recipient: 450 later");
+    let Delivery::Partial { results, why } = clear(rules).1 else {
+        panic!("not in part")
+    };
+    assert!(why.contains("the server refused every recipient: 450 later"), "{why}");
+    let never = ("ops@example.com".to_owned(), "550 never".to_owned());
+    assert_eq!((results.taken, results.refused), (Vec::new(), vec![never]));
 }
 
 #[test]
@@ -214,4 +219,20 @@ fn without_its_password_nothing_is_asked() {
         "cannot fetch the secret from the variable `OPS_NO_SUCH_VARIABLE`: it is not set",
     );
     server.nothing();
+}
+
+#[test]
+fn a_connection_that_ends_names_what_was_awaited() {
+    let stages = [
+        ("greeting", "the server's greeting"),
+        ("EHLO", "the reply to EHLO"),
+        ("MAIL", "the reply to the sender"),
+        ("RCPT", "the reply to a recipient"),
+        ("DATA", "the reply to the message"),
+        ("content", "the reply to the message"),
+    ];
+    for (command, what) in stages {
+        let (_, delivery) = clear(Rules::in_clear().instead(command, Instead::HangUp));
+        retry(&delivery, &format!("the connection was closed before {what}"));
+    }
 }

@@ -53,6 +53,8 @@ fn channel(kind: ChannelKind) -> Channel {
         min_severity: Severity::Info,
         repeat: None,
         rate_limit: None,
+        fallback: None,
+        follows: None,
         timeout: LONG,
     }
 }
@@ -102,7 +104,7 @@ fn secret(text: &str) -> Value {
 fn deliver(channel: &Channel, message: &Message) -> Delivery {
     let sender = ChannelSender::new(Vault::default(), Stop::new().unwrap());
     let began = Instant::now();
-    let delivery = block_on(sender.deliver(channel, message));
+    let delivery = block_on(sender.deliver(channel, message, channel.recipients()));
     assert!(began.elapsed() < BOUND, "{:?}: {delivery:?}", began.elapsed());
     shows_no_secret(&format!("{delivery:?} {sender:?}"));
     delivery

@@ -220,6 +220,8 @@ fn pagerduty() {
 #[test]
 fn pagerduty_is_told_of_each_part_of_a_digest_until_one_is_not_taken() {
     let part = |key: &str| DigestPart {
+        job: None,
+        run: None,
         key: key.to_owned(),
         kind: MessageKind::Trouble,
         severity: Severity::Critical,

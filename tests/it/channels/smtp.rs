@@ -34,6 +34,8 @@ pub enum Instead {
     /// These bytes, and then nothing until the other side closes.
     Stall(&'static str),
     HangUp,
+    /// These bytes, and no more.
+    SayAndHangUp(&'static str),
     /// This line, up to a gigabyte of it.
     Endless(&'static str),
 }
@@ -332,6 +334,10 @@ impl Session<'_> {
                 return Err(Over);
             }
             Some(Instead::HangUp) => return Err(Over),
+            Some(Instead::SayAndHangUp(last)) => {
+                let _ = wire.write_all(last.as_bytes()).and_then(|()| wire.flush());
+                return Err(Over);
+            }
             Some(Instead::Endless(line)) => {
                 let written = stub::pour(wire, line.repeat(1000).as_bytes(), 1 << 30);
                 if written > 64 << 20 {

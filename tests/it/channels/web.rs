@@ -171,9 +171,11 @@ fn no_redirect_is_followed() {
 
 #[test]
 fn stalls_end_in_time() {
-    for beginning in ["", "HTTP/1.1 200 OK\r\nContent-Le"] {
-        each(&stub::stalls_after(beginning), |attempt| stalls("no answer", attempt));
-    }
+    each(&stub::stalls_after(""), |attempt| stalls("no answer", attempt));
+    let half = "the headers of the answer did not end";
+    each(&stub::stalls_after("HTTP/1.1 200 OK\r\nContent-Le"), |attempt| {
+        stalls(half, attempt);
+    });
     let mute = stub::serve(|mut stream, _| stub::stall(&mut stream));
     each(&mute, |attempt| stalls("no answer", attempt));
     // A head without the rest of its body is an answer.
@@ -198,6 +200,12 @@ fn what_is_no_answer_is_tried_again() {
     let shut = stub::serve(|stream, _| drop(stream));
     for delivery in all(&shut) {
         retry(&delivery, "");
+    }
+    for delivery in all(&stub::answers("")) {
+        retry(&delivery, "the server closed the connection without an answer");
+    }
+    for delivery in all(&stub::answers("HTTP/1.1 200 OK\r\nContent-")) {
+        retry(&delivery, "the answer ended within its headers");
     }
 }
 
@@ -367,7 +375,7 @@ fn a_wait_ends_with_a_stop() {
         told.recv().unwrap();
         stop.ask();
     });
-    let bounded = async { tokio::time::timeout(super::BOUND, sender.deliver(&slack, &message())).await };
+    let bounded = async { tokio::time::timeout(super::BOUND, sender.deliver(&slack, &message(), &[])).await };
     retry(&super::block_on(bounded).unwrap(), "opsrun was stopped");
     thread.join().unwrap();
 }

@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its place has failed")]
 
 mod asking;
+#[cfg(feature = "http")]
+mod cut;
 mod local;
 mod tcp;
 #[cfg(feature = "http")]

@@ -132,7 +132,9 @@ fn stalls_end_in_time() {
     let no_answer = format!("{}: no answer", before.address);
     expect_stall(&no_answer, |limit| at(&before).within(limit).ask());
     let within = stub::stalls_after("HTTP/1.1 200 OK\r\nContent-Le");
-    expect_stall("no answer", |limit| at(&within).within(limit).ask());
+    expect_stall("the headers of the answer did not end", |limit| {
+        at(&within).within(limit).ask()
+    });
     let body = stub::stalls_after("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
     expect_stall("the body did not end", |limit| at(&body).within(limit).ask());
     let chunks = stub::stalls_after("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n");
@@ -171,11 +173,6 @@ fn what_is_no_http_is_critical() {
         let stub = stub::answers(garbage);
         expect(&at(&stub).ask(), State::Critical, "no valid HTTP answer: ");
     }
-    let cut = stub::answers("");
-    let outcome = at(&cut).ask();
-    assert_eq!(outcome.state, State::Critical, "{outcome:?}");
-    let cut = stub::answers("HTTP/1.1 200 OK\r\nContent-");
-    assert_eq!(at(&cut).ask().state, State::Critical);
 }
 
 #[test]
@@ -209,7 +206,9 @@ fn endless_interim_answers_end_in_time() {
         stub::pour(wire, interim.as_bytes(), usize::MAX);
         let _ = record.send(String::new());
     });
-    expect_stall("no answer", |limit| at(&stub).within(limit).ask());
+    expect_stall("the headers of the answer did not end", |limit| {
+        at(&stub).within(limit).ask()
+    });
     // The connection was closed.
     stub.received.recv().unwrap();
     stub.received.recv().unwrap();

@@ -229,7 +229,7 @@ fn runs_can_be_chosen() {
     assert_eq!(
         stderr(&none),
         format!(
-            "error: there is no run `ZZ`\n  help: the newest are {}; `opsrun history` lists them\n",
+            "error: there is no run `ZZ`\n  help: the newest are {}; `opsrun history` lists them; runs older than 90d are removed\n",
             runs.join(", ")
         )
     );

@@ -4,6 +4,10 @@
 //! - [`alerts`]: who is told
 //! - [`bad_days`]: kill -9, two at once, files and states that cannot be used
 //! - [`clocks`]: clocks that run a hundredfold, step, and stand
+//! - [`history`]: listed, and removed when it is old
+//! - [`left_running`]: what a daemon that was killed left at work
+//! - [`orphan_kills`]: the same with random kills, many times over
+//! - [`day`]: a day with a hundred jobs
 //! - [`policies`]: overlap, back-off, missed instants
 //! - [`signals`]: how it is stopped, told to read its file again, and what a service manager hears
 //! - [`soak`]: many times over
@@ -19,6 +23,10 @@
 mod alerts;
 mod bad_days;
 mod clocks;
+mod day;
+mod history;
+mod left_running;
+mod orphan_kills;
 mod policies;
 mod signals;
 mod soak;

@@ -46,12 +46,14 @@ fn one_waits_for_the_one_before_and_only_one() {
     fs::write(&gate, "go\n").unwrap();
     assert_eq!([next(&fifo), next(&fifo)], ["ended", "begun"], "one after the other");
     serve.kill();
-    // What waits is begun by whoever comes next.
+    // What waits is begun by whoever comes next, after what was left running.
     let waiting = world.count("SELECT count(*) FROM queue");
     let mut serve = world.serve();
+    serve.says("left processes at work");
+    fs::write(&gate, "go\n").unwrap();
     serve.says("run  ");
-    assert_eq!(next(&fifo), "begun");
-    serve.says("queued   target:q");
+    assert_eq!([next(&fifo), next(&fifo)], ["ended", "begun"]);
+    serve.says("its previous run is still active");
     serve.term();
     let unmet = "SELECT count(*) FROM decisions AS waited WHERE decision = 'queued' AND NOT EXISTS
         (SELECT 1 FROM decisions AS ran WHERE ran.decision = 'ran' AND ran.instant = waited.instant)
@@ -140,6 +142,12 @@ fn a_try_that_was_cut_short_counts_as_failed() {
     let pid = next(&fifo);
     let failures = world.count("SELECT failures FROM back_offs");
     serve.kill();
+    // What was left of it would count as at work.
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(pid.parse().unwrap()),
+        nix::sys::signal::Signal::SIGKILL,
+    )
+    .unwrap();
     let mut serve = world.serve();
     serve.says(&format!("it failed {} times in a row", failures + 1));
     let again = next(&fifo);
@@ -150,11 +158,6 @@ fn a_try_that_was_cut_short_counts_as_failed() {
         "so does one that was stopped"
     );
     assert!(is_gone(&again));
-    nix::sys::signal::kill(
-        nix::unistd::Pid::from_raw(pid.parse().unwrap()),
-        nix::sys::signal::Signal::SIGKILL,
-    )
-    .unwrap();
 }
 
 #[test]

@@ -180,14 +180,14 @@ fn the_next_run_names_what_a_killed_one_was_at() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let pid = fs::read_to_string(world.at("ready")).unwrap().trim().parse().unwrap();
+    let pid: i32 = fs::read_to_string(world.at("ready")).unwrap().trim().parse().unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
     let said = world.ends(0, &["apply", "--yes", "--only", "target:short"]);
     // It runs on, as was said.
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
-    let expected = "was interrupted during target:long; commands that it started may still be running";
-    assert!(said.contains(expected), "{said}");
+    let expected = format!("was interrupted during target:long; still at work: target:long (pid {pid})");
+    assert!(said.contains(&expected), "{said}");
     assert!(
         !world
             .ends(0, &["apply", "--yes", "--only", "target:short"])

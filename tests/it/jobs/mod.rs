@@ -5,6 +5,7 @@
 //! - [`channel_secrets`]: nor those by which somebody is told, while the schedules run, too
 //! - [`gates`]: what a closed gate leaves alone; one order with one thread; signals
 //! - [`limits`]: few open files, small files
+//! - [`random_secrets`]: any secret, in any place, in any form
 //! - [`sandboxed`]: without a system call
 //! - [`secrets`]: none appears anywhere
 //! - [`surroundings`]: what opsrun inherits and passes on
@@ -18,6 +19,7 @@ mod again;
 mod channel_secrets;
 mod gates;
 mod limits;
+mod random_secrets;
 mod sandboxed;
 mod secrets;
 mod surroundings;

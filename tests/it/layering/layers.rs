@@ -4,7 +4,7 @@ use super::tokens::{SourceFile, is_name};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who may reach the room that unlinks and renames.
-const MAY_USE_TREE: &[&str] = &["archive", "exec", "launch"];
+const MAY_USE_TREE: &[&str] = &["archive", "exec", "launch", "liveness"];
 
 /// Who may write to standard output and error.
 const MAY_WRITE: &[&str] = &["cli", "report", "main"];

@@ -2,24 +2,34 @@
 
 use super::{fits, schema};
 use opsrun::clock::MillisUtc;
-use opsrun::report::run::history::{FORMAT, HistoryDocument, run_text, runs_text};
+use opsrun::report::run::history::{FORMAT, HistoryDocument, HistoryRun, run_text, runs_text};
 use opsrun::report::run::lines::Detail;
-use opsrun::report::schedule::status::{self, BackOffRow, JobDocument, LastDocument, StatusDocument, status_text};
+use opsrun::report::schedule::status::{
+    self, BackOffRow, JobDocument, LastDocument, LeftRunning, StatusDocument, status_text,
+};
 use opsrun::report::shared::style::Style;
 use opsrun::run::{Event, Outcome, Output, State};
 use opsrun::store::outbox::Undelivered;
-use opsrun::store::{RunEnd, RunSummary};
+use opsrun::store::{RunEnd, RunJob, RunSummary};
 
-fn row(run: &str, at: &str, end: RunEnd, command: &str) -> RunSummary {
-    RunSummary {
-        run: run.to_owned(),
-        begun_at: MillisUtc(at.parse().unwrap()),
-        end,
-        command: command.to_owned(),
+fn row(run: &str, at: &str, end: RunEnd, command: &str) -> HistoryRun {
+    let failed = matches!(end, RunEnd::Finished { exit: 1.., .. });
+    let state = [State::Ok, State::Failed][usize::from(failed)];
+    HistoryRun {
+        run: RunSummary {
+            run: run.to_owned(),
+            begun_at: MillisUtc(at.parse().unwrap()),
+            end,
+            command: command.to_owned(),
+        },
+        jobs: vec![RunJob {
+            job: "target:report".parse().unwrap(),
+            state: (end != RunEnd::Running).then_some(state),
+        }],
     }
 }
 
-fn runs() -> Vec<RunSummary> {
+fn runs() -> Vec<HistoryRun> {
     let finished = |exit, millis| RunEnd::Finished { exit, millis };
     vec![
         row("01JD3", "2026-11-23T12:00:00.5Z", RunEnd::Running, "opsrun apply"),
@@ -119,7 +129,7 @@ fn a_run_with_the_output_of_its_commands() {
     ];
     let text = |at: usize, detail| {
         run_text(
-            &runs()[at],
+            &runs()[at].run,
             &events,
             &opsrun::time_zone::built_in("Asia/Seoul").unwrap(),
             Style::PLAIN,
@@ -154,6 +164,8 @@ fn status() -> StatusDocument {
         next_run: None,
         back_off: None,
         overdue_since: None,
+        handled_until: None,
+        left_running: Vec::new(),
         last,
     };
     let jobs = vec![
@@ -189,6 +201,23 @@ fn status() -> StatusDocument {
             )
         },
         job("target:new", None),
+        JobDocument {
+            left_running: vec![LeftRunning {
+                run: "01K9".to_owned(),
+                since: millis("2026-11-23T11:00:00Z"),
+                process_group: 4711,
+                pids: vec![4711, 4713],
+            }],
+            ..job(
+                "target:left",
+                Some(last(
+                    "2026-11-23T11:00:00Z",
+                    None,
+                    State::Interrupted,
+                    "its run was interrupted",
+                )),
+            )
+        },
         JobDocument {
             paused: true,
             ..job(

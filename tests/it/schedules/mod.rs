@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
+mod clocks;
 mod decisions;
 mod lines;
 mod oracle;

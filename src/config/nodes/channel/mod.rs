@@ -13,15 +13,17 @@ use super::checked_node::{CheckedNode, one_of};
 use super::decoder::{Decoder, HostReference};
 use super::exactly_one::{KindRow, Kinds, exactly_one, specs};
 use super::text_or_secret::suggested_variable;
+use crate::channel::scope;
+use crate::channel::service::MessageScope;
 use crate::config::findings::{Code, Finding};
 use crate::config::language::spec::{Args, Spec, node, required_prop, words};
 use crate::config::language::types::Type;
 use crate::config::source::{Span, Spanned};
 use crate::config::values::Datum;
-use crate::model::Channel;
 use crate::model::channel::{ChannelKind, LOG, RateLimit, Severity, WebService};
+use crate::model::{Channel, JobName};
 use std::time::Duration;
-use web::web_service;
+use web::{FollowedJobs, followed, web_service};
 
 /// Every delivery method; a channel has exactly one.
 const METHODS: [KindRow<ChannelKind>; 10] = [
@@ -63,6 +65,11 @@ const SEVERITIES: [(&str, Severity); 3] = [
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
+const DEFAULT_RATE_LIMIT: RateLimit = RateLimit {
+    count: 30,
+    per: Duration::from_secs(600),
+};
+
 pub const CHANNEL: Spec = node("channel", Args::One(Type::Name))
     .doc("a destination for alerts")
     .example("channel \"ops\" { webhook { url from-env=\"OPS_WEBHOOK\"; }; min-severity \"warning\"; }")
@@ -81,7 +88,16 @@ pub const CHANNEL: Spec = node("channel", Args::One(Type::Name))
                 .doc("the maximum number of messages; further ones are joined into a digest")
                 .example("rate-limit 10 per=\"1h\"")
                 .with(&[required_prop("per", Type::Duration, "the period in which they are counted").example("\"1h\"")])
-                .otherwise("no limit"),
+                .otherwise("30 in 10 minutes; no limit for `pagerduty` and `healthchecks`, which count by themselves"),
+            node("unlimited", Args::Flag)
+                .doc("sends every message by itself, however many there are")
+                .example("unlimited")
+                .rule("not with `rate-limit`")
+                .default("#false"),
+            node("fallback", Args::One(Type::Text))
+                .doc("the channel that receives what this one gives up")
+                .example("fallback \"mail\"")
+                .otherwise("what is given up is only logged"),
             node("timeout", Args::One(Type::Duration))
                 .doc("the time limit for one delivery")
                 .example("timeout \"10s\"")
@@ -101,6 +117,10 @@ pub struct ChannelNode {
     pub min_severity: Severity,
     pub repeat: Option<Duration>,
     pub rate_limit: Option<RateLimit>,
+    pub unlimited: bool,
+    /// As written.
+    pub fallback: Option<Spanned<String>>,
+    pub follows: Option<FollowedJobs>,
     pub timeout: Duration,
     pub allows: Vec<Allow>,
     /// What its command, secrets and certificates need on the host.
@@ -116,9 +136,29 @@ impl ChannelNode {
             kind: self.kind.clone()?,
             min_severity: self.min_severity,
             repeat: self.repeat,
-            rate_limit: self.rate_limit,
+            rate_limit: self.limit(),
+            fallback: self.fallback.as_ref().map(|name| name.value.clone()),
+            follows: match &self.follows {
+                Some(follows) => {
+                    let names = follows.jobs.iter().map(|job| job.value.parse().ok());
+                    Some(names.collect::<Option<Vec<JobName>>>()?)
+                }
+                None => None,
+            },
             timeout: self.timeout,
         })
+    }
+
+    /// Messages to people are limited; services that track each subject or each run are not.
+    fn limit(&self) -> Option<RateLimit> {
+        let for_people = self.scope() == Some(MessageScope::Changes);
+        self.rate_limit
+            .or((for_people && !self.unlimited).then_some(DEFAULT_RATE_LIMIT))
+    }
+
+    /// Unknown while the delivery method is.
+    pub fn scope(&self) -> Option<MessageScope> {
+        self.kind.as_ref().map(scope)
     }
 }
 
@@ -143,6 +183,23 @@ pub fn channel(node: &CheckedNode, decoder: &mut Decoder<'_>) -> ChannelNode {
             .help("use another name, such as \"ops\""),
         );
     }
+    if let (true, Some(limit), Some(unlimited)) = (
+        node.flag("unlimited"),
+        node.child("rate-limit"),
+        node.child("unlimited"),
+    ) {
+        decoder.report(
+            Finding::new(
+                Code::BadValue,
+                unlimited.head,
+                "`unlimited` and `rate-limit` contradict each other",
+                "no limit",
+            )
+            .also(limit.head, "a limit")
+            .help("delete one of them"),
+        );
+    }
+    let follows = method.as_ref().and_then(|(node, kind)| followed(kind.as_ref()?, node));
     ChannelNode {
         name,
         extent: node.extent,
@@ -152,6 +209,9 @@ pub fn channel(node: &CheckedNode, decoder: &mut Decoder<'_>) -> ChannelNode {
             .unwrap_or(Severity::Warning),
         repeat: node.get("repeat", Datum::duration),
         rate_limit: node.child("rate-limit").and_then(rate_limit),
+        unlimited: node.flag("unlimited"),
+        fallback: node.child("fallback").and_then(CheckedNode::text),
+        follows,
         timeout: node.get("timeout", Datum::duration).unwrap_or(DEFAULT_TIMEOUT),
         allows: allows(node),
         host_references: std::mem::take(&mut decoder.host_references),

@@ -4,11 +4,12 @@ use super::method::{method_setting, missing_feature};
 use crate::channel::service::{ServiceSetting, SettingKind};
 use crate::channel::spec;
 use crate::config::findings::{Code, Finding, excerpt};
-use crate::config::language::spec::Spec;
+use crate::config::language::spec::{Args, Spec, node};
 use crate::config::language::types::Type;
-use crate::config::nodes::checked_node::CheckedNode;
+use crate::config::nodes::checked_node::{CheckedNode, text};
 use crate::config::nodes::decoder::Decoder;
 use crate::config::nodes::text_or_secret::{CA_FILE, HEADER, headers, setting};
+use crate::config::source::{Span, Spanned};
 use crate::model::Value;
 use crate::model::channel::{ChannelKind, WebChannel, WebService};
 
@@ -44,12 +45,13 @@ pub const fn other_rows(custom_headers: bool) -> &'static [Spec] {
 }
 
 const fn row(of: &ServiceSetting) -> Spec {
-    let ty = match of.kind {
-        SettingKind::Url => Type::Url,
-        SettingKind::SecretUrl | SettingKind::Secret => Type::Secret,
-        SettingKind::Text => Type::Argument,
+    let row = match of.kind {
+        SettingKind::Url => setting(of.name, Type::Url, of.variable),
+        SettingKind::SecretUrl | SettingKind::Secret => setting(of.name, Type::Secret, of.variable),
+        SettingKind::Text => setting(of.name, Type::Argument, of.variable),
+        SettingKind::Jobs => node(of.name, Args::Many(Type::Job)),
     };
-    let mut row = setting(of.name, ty, of.variable).doc(of.summary).example(of.example);
+    let mut row = row.doc(of.summary).example(of.example);
     row.required = of.required;
     if let Some(words) = of.default {
         row = row.otherwise(words);
@@ -61,7 +63,8 @@ pub fn decode(service: WebService, node: &CheckedNode, decoder: &mut Decoder<'_>
     missing_feature(node, "http", cfg!(feature = "http"), decoder);
     let mut fine = true;
     let mut settings = Vec::new();
-    for setting in spec(service).settings {
+    let values = spec(service).settings.iter();
+    for setting in values.filter(|setting| setting.kind != SettingKind::Jobs) {
         let secret = matches!(setting.kind, SettingKind::SecretUrl | SettingKind::Secret);
         match method_setting(node, setting.name, setting.variable, secret, decoder) {
             Some(Some(value)) => {
@@ -81,6 +84,32 @@ pub fn decode(service: WebService, node: &CheckedNode, decoder: &mut Decoder<'_>
         ca_file: decoder.file_of(node, "ca-file"),
     };
     fine.then_some(ChannelKind::Web(channel))
+}
+
+/// The jobs whose runs a channel receives, as written.
+#[derive(Debug)]
+pub struct FollowedJobs {
+    pub span: Span,
+    pub jobs: Vec<Spanned<String>>,
+    /// One of them was wrong, and reported.
+    pub damaged: bool,
+}
+
+/// What the service of this channel follows, if it takes such a setting.
+pub fn followed(kind: &ChannelKind, node: &CheckedNode) -> Option<FollowedJobs> {
+    let ChannelKind::Web(web) = kind else {
+        return None;
+    };
+    let mut settings = spec(web.service).settings.iter();
+    let setting = settings.find(|setting| setting.kind == SettingKind::Jobs)?;
+    node.child(setting.name).map(|child| {
+        let jobs: Vec<Spanned<String>> = child.args.iter().filter_map(text).collect();
+        FollowedJobs {
+            span: child.head,
+            damaged: jobs.is_empty() || jobs.len() < child.args.len() || child.damaged,
+            jobs,
+        }
+    })
 }
 
 /// A URL that ends with the server, where the path names something.

@@ -23,8 +23,8 @@ pub mod tls_expiry;
 
 use super::{Context, Ended, outcome};
 use crate::clock;
+use crate::model::JobName;
 use crate::model::check::{Check, HttpProbe, Probe};
-use crate::model::{JobName, Value};
 use crate::run::{JobHistory, Outcome, RecordError, State};
 use crate::secret::{SecretError, Vault};
 use crate::signal::Stop;
@@ -67,10 +67,8 @@ async fn asked_of_web(check: &Check, probe: &HttpProbe, from: CheckSources<'_>) 
     let (vault, stop) = (from.vault, from.stop);
     let fetched = async {
         let url = vault.reveal(&probe.url, stop).await?;
-        if matches!(probe.url, Value::Secret(_)) {
-            // A server that is asked repeats parts of what it is asked.
-            vault.remember_address(&url);
-        }
+        // A server that is asked repeats parts of what it is asked.
+        vault.remember_address(&url);
         let mut headers = Vec::with_capacity(probe.headers.len());
         for (name, value) in &probe.headers {
             headers.push((name.clone(), vault.reveal(value, stop).await?));

@@ -89,15 +89,25 @@ fn run_with(target: &Target, stop: &Stop, heard: &(dyn Fn(&Event) -> bool + Sync
         kept: Mutex::default(),
         heard,
     };
+    let state = tempfile::tempdir().unwrap();
+    let children = Children::of(state.path(), "01JD").unwrap();
     let attempts = Attempts {
         target,
         step: &StepName::new(StepKind::Target, "pipeline"),
         vault: &Vault::default(),
         stop,
         recorder: &events,
+        children: &children,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = runtime.unwrap().block_on(attempts.run());
+    assert!(
+        crate::tree::handle::Dir::open(&state.path().join("children"))
+            .unwrap()
+            .names()
+            .unwrap()
+            .is_empty()
+    );
     let recorded = events.kept.into_inner().unwrap().into_iter().map(|event| match event {
         Event::Attempted {
             step,
