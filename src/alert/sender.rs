@@ -298,12 +298,12 @@ impl<D: Deliver> OutboxSender<'_, D> {
         if self.is_too_old(claimed) {
             return self.dead(channel, claimed, &done, format!("{why}, for more than 3 days"));
         }
-        // Those that wait for an earlier message get this one right after it.
+        // Recipients that wait for an earlier message get this one right after it: that makes it due.
         let refused_for_now = left.iter().any(|address| to.contains(address));
         let wait = if refused_for_now {
             wait(claimed.attempts, (self.random)())
         } else {
-            Duration::ZERO
+            MAX_WAIT
         };
         Settlement::Retry {
             due: now + TimeDelta::from_std(wait).unwrap_or_default(),

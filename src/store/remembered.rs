@@ -8,6 +8,7 @@ use super::statements::Statements as _;
 use super::{Store, StoreError};
 use crate::path::RelPath;
 use chrono::{DateTime, Utc};
+use rusqlite::OptionalExtension as _;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 use std::os::unix::ffi::OsStrExt as _;
@@ -31,6 +32,18 @@ impl Store {
         let sql = "INSERT INTO markers (backup, path, id) VALUES (?1, ?2, ?3)
              ON CONFLICT DO UPDATE SET id = excluded.id";
         self.execute(sql, params![backup, path_value(path.as_os_str().as_bytes()), id])
+    }
+
+    /// What a check measured when it was last asked.
+    pub fn reading(&self, check: &str) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT json FROM readings WHERE job = ?1";
+        self.read(|db| db.query_row(sql, [check], |row| row.get(0)).optional())
+    }
+
+    pub fn remember_reading(&self, check: &str, now: DateTime<Utc>, json: &str) -> Result<(), StoreError> {
+        let sql = "INSERT INTO readings (job, at, json) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET at = excluded.at, json = excluded.json";
+        self.execute(sql, params![check, Stamp(now), json])
     }
 
     /// Files below `source` that may not be deleted yet, in path order.

@@ -129,7 +129,7 @@ pub struct JobRun {
     pub begun_at: DateTime<Utc>,
     /// The instants it was started for; empty if it was started by hand.
     pub instants: Vec<Occurrence>,
-    /// The command line.
+    /// The command line; empty for a run that made a copy and is not in the history.
     pub command: String,
     /// What the run waited for before it began; null if it began at once.
     pub waited: Option<Waited>,
@@ -275,6 +275,9 @@ fn answer(why: &WhyDocument, zone: &Zone) -> String {
 }
 
 fn begun_for(run: &JobRun, zone: &Zone) -> String {
+    if run.command.is_empty() {
+        return "in a run that the history does not know".to_owned();
+    }
     if run.instants.is_empty() {
         return format!("by hand (`{}`)", one_line(&run.command));
     }
@@ -341,6 +344,7 @@ fn run_cells(run: &JobRun, zone: &Zone) -> [Cell; 5] {
         run.run.clone().into(),
         times::local(run.begun_at, zone).into(),
         match run.instants.as_slice() {
+            [] if run.command.is_empty() => "not in the history".into(),
             [] => format!("`{}`", one_line(&run.command)).into(),
             all => instants(all, zone).into(),
         },

@@ -397,7 +397,7 @@ fn a_recipient_that_waits_holds_up_nobody_else_and_keeps_the_order() {
         ("2", vec!["a".to_owned(), "c".to_owned()])
     );
     store
-        .settle_message("2", &second.lease, &partial(2, results(&["a", "c"], &[])), at(2))
+        .settle_message("2", &second.lease, &partial(3_000, results(&["a", "c"], &[])), at(2))
         .unwrap();
     let third = claimed(&store, 3);
     assert_eq!((third.message.id.as_str(), third.addressees(&all)), ("3", all.to_vec()));
@@ -447,7 +447,7 @@ fn a_partial_message_is_in_no_digest_and_counts_for_the_limit() {
     // Its recipients get the digest after what they wait for.
     assert_eq!(claimed.addressees(&["a".to_owned(), "b".to_owned()]), ["a"]);
     store
-        .settle_message("d", &claimed.lease, &partial(3, results(&["a"], &[])), at(3))
+        .settle_message("d", &claimed.lease, &partial(3_000, results(&["a"], &[])), at(3))
         .unwrap();
     assert_eq!(one(&store, &request("c", 4)), None);
     store.settle_message("1", &first.lease, &sent(), at(4)).unwrap();
