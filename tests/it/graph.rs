@@ -35,6 +35,7 @@ fn sketches() -> impl Strategy<Value = Sketch> {
 fn target(name: String, needs: Vec<JobName>) -> Target {
     Target {
         name,
+        stdout: None,
         command: Command {
             program: Program::Argv(vec!["true".to_owned()]),
             cwd: PathBuf::from("/"),
@@ -104,6 +105,7 @@ impl Sketch {
                 name: "ops".to_owned(),
                 timezone: opsrun::time_zone::Zone::utc(),
                 zone_data: opsrun::time_zone::ZoneData::BuiltIn,
+                zone_files: Vec::new(),
                 state_dir: PathBuf::from("/state"),
                 state_given: true,
                 concurrency: None,

@@ -13,6 +13,7 @@ use crate::report::plan::summary::plan_summary;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::wrap::wrap;
 use crate::report::shared::{times, words};
+use crate::time_zone::Zone;
 use crate::units::{joined, show_duration, show_size};
 use chrono::{DateTime, Utc};
 use std::collections::VecDeque;
@@ -39,6 +40,9 @@ pub fn plan_text(plan: &Plan, how: &PlanTextOptions) -> String {
     page.field("", "ops", format!("{}, {}", plan.ops, shown(&plan.file)));
     page.field("", "host", &plan.host);
     page.field("", "time", page.moment(plan.at));
+    if plan.timezone != Zone::utc() {
+        page.field("", "zones", &plan.zone_data);
+    }
     if !plan.paused.is_empty() {
         page.field("", "paused", joined(&plan.paused));
     }
@@ -250,6 +254,16 @@ impl PlanPage<'_> {
 
     fn target(&mut self, target: &Target, indent: &str) {
         self.settings(&ProbeSetting::of_command(&target.command), indent);
+        if let Some(file) = &target.stdout {
+            let mut more = file.compression.to_string();
+            if file.min_bytes > 1 {
+                more += &format!(", at least {}", show_size(file.min_bytes));
+            }
+            if let Some(most) = file.max_bytes {
+                more += &format!(", at most {}", show_size(most));
+            }
+            self.field(indent, "stdout", format!("{} ({more})", shown(&file.path)));
+        }
         if let Some(limit) = target.timeout {
             let mut limit = show_duration(limit);
             if target.retry.is_some() {

@@ -62,6 +62,7 @@ fn remember(place: &Place, run: &str, whole: bool) -> Vec<Event> {
             tail: tail.to_owned(),
         },
         retry_in,
+        file: None,
     };
     let start = |name: &str| Event::StepStarted { step: step(name) };
     let mut events = vec![
@@ -70,6 +71,7 @@ fn remember(place: &Place, run: &str, whole: bool) -> Vec<Event> {
             ops: "past".to_owned(),
             host: "box".to_owned(),
             digest: "00".to_owned(),
+            zone_data: "2026f (built in)".into(),
             overrides: Vec::new(),
             occurrences: Vec::new(),
         },

@@ -24,6 +24,7 @@ fn story() -> Vec<Event> {
             ops: "observer".into(),
             host: "box".into(),
             digest: "00".into(),
+            zone_data: "2026f (built in)".into(),
             overrides: vec!["--accept-clock".into()],
             occurrences: Vec::new(),
         },
@@ -136,6 +137,7 @@ fn health() -> Vec<Event> {
         millis: 120,
         output: crate::run::Output::default(),
         retry_in,
+        file: None,
     };
     vec![
         finished("check:disk", outcome(State::Ok, "41% free")),
