@@ -68,7 +68,7 @@ pub fn serve(
     let model = Arc::new(model);
     let mut daemon = Daemon {
         timetable: Timetable::new(&model),
-        watch: FileWatch::new(&model.ops.files),
+        watch: FileWatch::new(&model.ops.files, &model.ops.zone_files),
         command: options.command.clone(),
         runs: ActiveRuns::new(&model, options, Some(signals.ring())),
         model,
@@ -130,7 +130,7 @@ struct Daemon<'a> {
     failed: Option<Stopwatch>,
     /// That the clock is behind was reported.
     behind: bool,
-    /// Until when schedules stand still for that.
+    /// Until when schedules wait for that.
     stands_until: Option<DateTime<Utc>>,
     wake: Option<DateTime<Utc>>,
     /// What shows other commands which state this process serves the file with.
@@ -232,8 +232,9 @@ impl Daemon<'_> {
     fn replace_model(&mut self, model: Box<Model>) {
         self.timetable = Timetable::new(&model);
         self.runs.resize(&model);
-        if model.ops.files != self.model.ops.files {
-            self.watch = FileWatch::new(&model.ops.files);
+        let relied_on = |model: &Model| (model.ops.files.clone(), model.ops.zone_files.clone());
+        if relied_on(&model) != relied_on(&self.model) {
+            self.watch = FileWatch::new(&model.ops.files, &model.ops.zone_files);
         }
         self.model = Arc::from(model);
         // Its channels may have changed.
@@ -336,8 +337,12 @@ impl Daemon<'_> {
             let taken = take_turn(&self.timetable, store, Taker::Daemon(&active), view, &self.command)?;
             let Some(tick) = taken else { continue };
             self.clocks = Some(reading);
-            for step in steps.into_iter().flatten() {
-                self.subscriber.notify(at, &Notice::Clock(step));
+            let steps = steps.unwrap_or_default();
+            for step in &steps {
+                self.subscriber.notify(at, &Notice::Clock(*step));
+            }
+            if clock::is_far_back(&steps) || !tick.set_back.is_empty() {
+                store.due_after_clock_was_set_back(at)?;
             }
             self.wake = tick.wake;
             self.runs.replace(&tick.replaced);
@@ -363,7 +368,7 @@ impl Daemon<'_> {
         Ok(())
     }
 
-    /// Whether schedules stand still or begin again because of the clock, for the alert about it.
+    /// Whether schedules wait for the clock or begin again, for the alert about it.
     fn judge_clock(&mut self, tick: &Tick, at: DateTime<Utc>) {
         let stood = std::mem::replace(&mut self.stands_until, tick.stands_until);
         if let Some(outcome) = clock::set_back(&tick.set_back) {
