@@ -12,9 +12,10 @@ use super::question;
 use super::terminal::Terminal;
 use crate::alert::channel::ChannelSender;
 use crate::alert::outbox::{AFTER_A_RUN, AFTER_A_SIGNAL, send_during};
-use crate::daemon::run_due::run_due;
+use crate::daemon::run_due::{DueObserver, run_due};
+use crate::daemon::runs::{RunFailure, RunOptions};
 use crate::launch::prune::prune_after_run;
-use crate::launch::{self, Apply};
+use crate::launch::{self, Apply, Awaited};
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::report::alerts::undelivered_text;
@@ -28,19 +29,14 @@ use crate::run::Event;
 use crate::secret::Vault;
 use crate::signal::Stop;
 use crate::units::{plural, show_files};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
-    let model = file::model_to_run(&args.run.file.path()?, &args.run.state, terminal)?;
+    let model = Arc::new(file::model_to_run(&args.run.file.path()?, &args.run.state, terminal)?);
     let stop = exit::stop()?;
-    let options = Apply {
-        threads: args.threads.count(),
-        lock_wait: args.lock_wait,
-        command: command_line(),
-        stop: stop.clone(),
-        claimed: None,
-    };
     let bars = ProgressBars::new(terminal.progress());
-    let mut lines = EventLines::new(terminal.err, terminal.detail);
     let mut unasked = None;
     let mut confirm = |plan: &Plan| match confirm(plan, args.yes, terminal, &|| stop.asked()) {
         Ok(yes) => yes,
@@ -54,20 +50,45 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     }
     // A closed stdout must not stop a run halfway: it is reported at the end.
     let mut lost = None;
+    let mut json = |line: &str| {
+        if args.json && lost.is_none() {
+            lost = output::to_stdout(line).err();
+        }
+    };
     // Sending ends with the run, not with a signal: that is to be reported, too.
     let sender = ChannelSender::new(Vault::expecting(model.values()), Stop::default());
     let log = |text: &str| bars.print(&alerts::warning(text, terminal));
     let exit = send_during(&model, &sender, &log, |begun| {
+        let new_lines = || EventLines::new(terminal.err, terminal.detail);
+        if args.due {
+            let mut lines: BTreeMap<String, EventLines> = BTreeMap::new();
+            let mut sink = |run: &str, event: &Event| {
+                begun();
+                json(&json_lines::line_of_run(run, event));
+                let lines = lines.entry(run.to_owned()).or_insert_with(new_lines);
+                bars.print(&lines.lines(event));
+            };
+            let observer = DueObserver {
+                confirm: &mut confirm,
+                sink: &mut sink,
+            };
+            return due(&model, args, &stop, observer, &bars, terminal);
+        }
+        let mut lines = new_lines();
         let mut sink = |event: &Event| {
             begun();
-            if args.json && lost.is_none() {
-                lost = output::to_stdout(&json_lines::line(event)).err();
-            }
+            json(&json_lines::line(event));
             bars.print(&lines.lines(event));
         };
-        if args.due {
-            return due(&model, &options, &mut confirm, &mut sink, &bars, terminal);
-        }
+        let options = Apply {
+            threads: args.threads.count(),
+            slots: None,
+            awaited: Awaited::default(),
+            lock_wait: args.lock_wait,
+            command: command_line(),
+            stop: stop.clone(),
+            claimed: None,
+        };
         let request = args.run.request();
         let done = launch::apply(&model, &request, &options, &mut confirm, &mut sink, &bars);
         done.map_err(Failure::from)
@@ -86,19 +107,29 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
 }
 
 fn due(
-    model: &Model,
-    options: &Apply,
-    confirm: &mut dyn FnMut(&Plan) -> bool,
-    sink: &mut (dyn FnMut(&Event) + Send),
+    model: &Arc<Model>,
+    args: &ApplyArgs,
+    stop: &Stop,
+    observer: DueObserver<'_>,
     bars: &ProgressBars,
     terminal: &Terminal,
 ) -> Result<u8, Failure> {
-    let done = run_due(model, options, confirm, sink, bars)?;
+    let options = RunOptions {
+        threads: args.threads.count(),
+        // No other process will run what is claimed: it waits for any lock.
+        lock_wait: if args.lock_wait.is_zero() {
+            Duration::MAX
+        } else {
+            args.lock_wait
+        },
+        command: command_line(),
+    };
+    let done = run_due(model, &options, stop, observer, bars)?;
     for skipped in done.skipped.iter().filter(|_| terminal.detail > Detail::Quiet) {
         bars.print(&(skipped_line(skipped) + "\n"));
     }
-    for error in done.failures {
-        bars.print(&Failure::from(error).text(terminal.err));
+    for RunFailure { message, help } in done.failures {
+        bars.print(&output::failure_text(&message, help.as_deref(), terminal.err));
     }
     if done.runs == 0 && terminal.detail > Detail::Quiet {
         let next = done.next.map_or_else(

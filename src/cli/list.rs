@@ -67,8 +67,12 @@ fn other_groups(places: &[CopyDirectory]) -> Vec<CopyGroupDocument> {
 
 fn row(copy: &CatalogueCopy) -> CopyDocument {
     let manifest = &copy.manifest;
+    let unread = manifest.unread_attributes.iter().map(ToString::to_string);
+    let unread: Vec<String> = unread.collect();
     let state = match (&manifest.suspect, manifest.complete) {
         (Some(why), _) => CopyState::Suspect(why.clone()),
+        // A file that is restored without its attributes is not what it was.
+        (None, true) if !unread.is_empty() => CopyState::Incomplete(unread.join("; ")),
         (None, true) => CopyState::Complete,
         (None, false) => {
             let first = manifest.incomplete.first().map(|missing| {
@@ -77,7 +81,8 @@ fn row(copy: &CatalogueCopy) -> CopyDocument {
                 format!(", first {path}: {}", missing.why)
             });
             let count = plural(manifest.incomplete_total, "entry is missing", "entries are missing");
-            CopyState::Incomplete(count + &first.unwrap_or_default())
+            let missing = count + &first.unwrap_or_default();
+            CopyState::Incomplete([vec![missing], unread].concat().join("; "))
         }
     };
     CopyDocument {

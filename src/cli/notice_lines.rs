@@ -67,9 +67,9 @@ impl NoticePrinter {
                 let lines = lines.or_insert_with(|| EventLines::new(style, detail));
                 (always, lines.lines(event))
             }
-            Notice::Run(RunMessage::Ended { run, failure }) => {
+            Notice::Run(RunMessage::Ended { run, failure, .. }) => {
                 self.runs.remove(run);
-                let text = failure.as_ref().map(|RunFailure { message, help, .. }| {
+                let text = failure.as_ref().map(|RunFailure { message, help }| {
                     output::failure_text(&format!("run {run}: {message}"), help.as_deref(), self.terminal.err)
                 });
                 (always, text.unwrap_or_default())

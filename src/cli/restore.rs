@@ -38,7 +38,7 @@ pub fn run(args: &RestoreArgs, terminal: &Terminal) -> Result<u8, Failure> {
         force: args.force,
         numeric_owner: args.numeric_owner,
         hold: args.hold.0,
-        threads: launch::threads(model, args.threads.count()),
+        threads: launch::threads(args.threads.count()),
     };
     let bars = ProgressBars::new(terminal.progress());
     let mut results = CopyResults::new(terminal.err, terminal.detail, zone(model));

@@ -31,13 +31,7 @@ pub fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8, Failure> {
             failed.get_or_insert(failure);
         }
     };
-    copies::verify(
-        &places,
-        launch::threads(model, args.threads.count()),
-        &stop,
-        &bars,
-        &mut each,
-    )?;
+    copies::verify(&places, launch::threads(args.threads.count()), &stop, &bars, &mut each)?;
     let wanted = args.copy.as_deref().map(copies::copy_name);
     for (name, damage) in places.iter().flat_map(|place| place.broken(backup)) {
         let name = name.to_string();

@@ -9,28 +9,39 @@ use crate::daemon::clock::{ClockView, SinceLook};
 use crate::daemon::tick::{ActiveJobs, Tick, tick};
 use crate::daemon::timetable::Timetable;
 use crate::liveness::children;
-use crate::model::Overlap;
+use crate::model::{JobName, Overlap};
+use crate::store::unbegun::UNKNOWN_WAIT;
 use crate::store::{RunEnd, Store, StoreError};
+use chrono::{DateTime, SecondsFormat, Utc};
 
-/// Decides as of `clock`, and writes the decisions. None if another process was faster. Without `active`, the queue is left to
-/// the daemon.
+/// Whose turn it is.
+pub(super) enum Taker<'a> {
+    /// The daemon, with the jobs of its runs.
+    Daemon(&'a ActiveJobs),
+    /// `apply --due`, with the jobs of its runs. It leaves the queue to the daemon.
+    Once(&'a ActiveJobs),
+}
+
+/// Decides as of `clock`, and writes the decisions. None if another process was faster.
 pub(super) fn take_turn(
     timetable: &Timetable,
     store: &Store,
-    active: Option<&ActiveJobs>,
+    taker: Taker<'_>,
     clock: ClockView,
     command: &str,
 ) -> Result<Option<Tick>, StoreError> {
-    let daemon = active.is_some();
+    let daemon = matches!(taker, Taker::Daemon(_));
     let mut agenda = store.agenda()?;
     if clock.since != SinceLook::Steady {
         agenda.ran = store.ran_until(clock.now)?;
     }
-    let mut active = match active {
-        Some(active) => active.clone(),
-        None => {
+    let mut active = match taker {
+        Taker::Daemon(active) => active.clone(),
+        Taker::Once(own) => {
             agenda.queue.clear();
-            active_elsewhere(timetable, store)?
+            let mut active = active_elsewhere(timetable, store)?;
+            active.extend(own.clone());
+            active
         }
     };
     left_running(timetable, store, daemon, &mut active);
@@ -42,18 +53,37 @@ pub(super) fn take_turn(
     Ok(taken.then_some(tick))
 }
 
-/// Jobs that are running in any process and are skipped for that. Other jobs wait for the lock.
+/// Jobs that are running in any process, or wait there in a run that was claimed for them, and are skipped for that. Other
+/// jobs wait for the lock.
 fn active_elsewhere(timetable: &Timetable, store: &Store) -> Result<ActiveJobs, StoreError> {
     let mut active = ActiveJobs::default();
+    let skipped = |job: &JobName| timetable.job(job).is_some_and(|job| job.overlap == Overlap::Skip);
     for job in timetable.entries.iter().flat_map(|entry| &entry.jobs) {
         if job.overlap == Overlap::Skip {
             let begun = store.job_status(&job.job)?.begun;
             if begun.is_some_and(|begun| begun.end == RunEnd::Running) {
-                active.add(job.job.clone(), true);
+                active.add_started(job.job.clone());
             }
         }
     }
+    for open in store.open_runs()?.into_iter().filter(|open| open.alive) {
+        let waits = |job: &&JobName| skipped(job) && !open.started.contains(*job);
+        for job in open.due.keys().filter(waits) {
+            let waits = match &open.reason {
+                _ if open.begun => "its turn in that run",
+                Some(reason) => reason,
+                None => UNKNOWN_WAIT,
+            };
+            active.add_waiting(job.clone(), previous_run(waits, open.claimed_at));
+        }
+    }
     Ok(active)
+}
+
+/// Why a job is not begun once more.
+pub(super) fn previous_run(waits: &str, since: DateTime<Utc>) -> String {
+    let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+    format!("its previous run waits for {waits}, since {since}")
 }
 
 /// Jobs that an opsrun which was killed left at work. A new run of a job that replaces its earlier one ends them. A run of

@@ -6,12 +6,13 @@
 
 use crate::alert::recorder::{report_clock, report_config, report_time};
 use crate::clock::{ClockReading, Stopwatch, now};
+use crate::daemon::adopt::adopt_unbegun;
 use crate::daemon::alert_thread::AlertThread;
-use crate::daemon::claim::take_turn;
+use crate::daemon::claim::{Taker, take_turn};
 use crate::daemon::clock::{self, ClockView};
 use crate::daemon::notice::{Notice, NoticeSubscriber};
 use crate::daemon::reload::{FileChange, FileWatch, Reload};
-use crate::daemon::runs::{ActiveRuns, RunOptions};
+use crate::daemon::runs::{ActiveRuns, RunOptions, RunWork};
 use crate::daemon::systemd::ServiceManager;
 use crate::daemon::tick::Tick;
 use crate::daemon::timetable::Timetable;
@@ -21,14 +22,16 @@ use crate::launch::served::{self, ServerMark};
 use crate::launch::{LaunchError, job_ends, mark_interrupted};
 use crate::model::Model;
 use crate::path::shown;
-use crate::run::{Outcome, State};
+use crate::run::{Outcome, Progress, State};
 use crate::secret::Vault;
 use crate::signal::Signals;
 use crate::store::schedules::FiringVerdict;
 use crate::store::{Store, StoreError};
 use crate::units::plural;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 /// How long the loop sleeps at most, so that it notices changes of clocks and files.
@@ -57,7 +60,7 @@ const CLOCK_CALM: Duration = Duration::from_secs(10 * 60);
 /// A state that a later opsrun or another program created. A state that cannot be written is retried.
 pub fn serve(
     model: Model,
-    options: &RunOptions,
+    options: RunOptions,
     reload: &dyn Fn() -> Reload,
     signals: &Signals,
     subscriber: &mut dyn NoticeSubscriber,
@@ -66,13 +69,13 @@ pub fn serve(
     let mut daemon = Daemon {
         timetable: Timetable::new(&model),
         watch: FileWatch::new(&model.ops.files),
+        command: options.command.clone(),
+        runs: ActiveRuns::new(&model, options, Some(signals.ring())),
         model,
-        options,
         reload,
         signals,
         subscriber,
         store: None,
-        runs: ActiveRuns::new(signals.ring()),
         manager: ServiceManager::find(),
         alert_thread: None,
         config: Some(valid_file()),
@@ -99,7 +102,8 @@ struct Daemon<'a> {
     model: Arc<Model>,
     timetable: Timetable,
     watch: FileWatch,
-    options: &'a RunOptions,
+    /// The command line, for the history.
+    command: String,
     reload: &'a dyn Fn() -> Reload,
     signals: &'a Signals,
     subscriber: &'a mut dyn NoticeSubscriber,
@@ -227,6 +231,7 @@ impl Daemon<'_> {
 
     fn replace_model(&mut self, model: Box<Model>) {
         self.timetable = Timetable::new(&model);
+        self.runs.resize(&model);
         if model.ops.files != self.model.ops.files {
             self.watch = FileWatch::new(&model.ops.files);
         }
@@ -304,6 +309,9 @@ impl Daemon<'_> {
         let [_, state] = &mut self.marks;
         *state = served::mark_state(&self.model.ops.state_dir);
         job_ends::lost_attempts(&self.model, &store)?;
+        for adopted in adopt_unbegun(&self.timetable, &store, now())? {
+            self.runs.add(&self.model, &adopted);
+        }
         let vault = Vault::expecting(self.model.values());
         for (run, message) in mark_interrupted(&self.model, &store, &vault)? {
             let (run, message) = (run.as_str(), message.as_str());
@@ -325,17 +333,19 @@ impl Daemon<'_> {
             let steps = self.clocks.map(|before| clock::clock_steps(&before, &reading));
             let view = ClockView::new(&reading, steps.as_deref());
             let active = self.runs.active_jobs();
-            let taken = take_turn(&self.timetable, store, Some(&active), view, &self.options.command)?;
+            let taken = take_turn(&self.timetable, store, Taker::Daemon(&active), view, &self.command)?;
             let Some(tick) = taken else { continue };
             self.clocks = Some(reading);
             for step in steps.into_iter().flatten() {
                 self.subscriber.notify(at, &Notice::Clock(step));
             }
             self.wake = tick.wake;
-            for beginning in &tick.turn.runs {
-                self.runs.begin(&self.model, beginning, self.options);
-            }
             self.runs.replace(&tick.replaced);
+            for claimed in &tick.turn.runs {
+                self.runs.add(&self.model, claimed);
+            }
+            self.runs.begin_waiting(&mut begin_thread);
+            self.runs.write_waits(store)?;
             let skipped = tick.turn.decisions.iter();
             for decision in skipped.filter(|decision| decision.verdict != FiringVerdict::ClockSetBack) {
                 self.subscriber.notify(at, &Notice::Skipped(decision));
@@ -431,6 +441,10 @@ impl Daemon<'_> {
             runs: self.runs.len(),
         });
         self.runs.stop(signal);
+        if let Some(store) = &self.store {
+            // What cannot be written is known without it: such a run has recorded nothing.
+            let _ = self.runs.leave_waiting(store);
+        }
         loop {
             self.handle_messages();
             if self.runs.is_empty() {
@@ -451,11 +465,15 @@ impl Daemon<'_> {
     }
 
     fn status(&mut self) {
-        let work = match (self.runs.len(), &self.state_error) {
+        let mut work = match (self.runs.len(), &self.state_error) {
             (_, Some(error)) => error.clone(),
             (0, None) => "idle".to_owned(),
             (runs, None) => plural(runs as u64, "active run", "active runs"),
         };
+        if self.runs.waiting() > 0 {
+            let waiting = plural(self.runs.waiting() as u64, "run waits", "runs wait");
+            work = format!("{work}, {waiting}");
+        }
         let invalid = self.invalid.as_ref();
         let invalid = invalid.map(|message| format!("cannot reload the ops file: {message}"));
         let next = self.wake.map(|wake| wake.to_rfc3339_opts(SecondsFormat::Secs, true));
@@ -468,6 +486,16 @@ impl Daemon<'_> {
         self.subscriber.notify(now(), notice);
     }
 }
+
+fn begin_thread(work: RunWork) -> io::Result<()> {
+    let work_of = |work: RunWork| work.carry_out(&mut |_| true, &NoProgress);
+    let thread = thread::Builder::new().name(work.name());
+    thread.spawn(move || work_of(work)).map(drop)
+}
+
+struct NoProgress;
+
+impl Progress for NoProgress {}
 
 fn valid_file() -> Outcome {
     Outcome::new(State::Ok, "the ops file is valid")

@@ -5,27 +5,29 @@
 //! A clock that was set back too far to wait for it ([`set_back`]) begins its schedules again; once it is back where it was,
 //! they go on behind what they ran there.
 //! Invariant: a tick that is written moves every schedule past the instants that it decided about, so that nothing is
-//! decided twice while the clock goes forward. All jobs that are due at one instant are in one run, except those that may be replaced.
+//! decided twice while the clock goes forward. Of the jobs that are due at one instant, those are in one run that share what
+//! they need, or a directory; all others are in runs of their own.
 
 use crate::daemon::clock::{ClockView, SinceLook};
 use crate::daemon::timetable::{ScheduledJob, Timetable, TimetableEntry};
 use crate::model::backoff::Gate;
 use crate::model::schedule::due::{GRACE, due, set_back, stands_until};
 use crate::model::schedule::{Due, Missed, Schedule, Skipped};
-use crate::model::{JobKind, JobName, Overlap};
+use crate::model::{JobName, Overlap};
 use crate::run::Occurrence;
 use crate::store::schedules::{
     Agenda, Decision, FiringVerdict, ScheduleAdvance, ScheduleState, ScheduledRun, TickRecord,
 };
 use crate::units::long_time;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 use std::time::Duration;
 
 /// Runs of one job at the same time, with `overlap "allow"`.
-pub const MAX_PARALLEL_RUNS: u32 = 16;
+pub const MAX_PARALLEL_RUNS: usize = 16;
 
-/// Jobs in active runs, with the number of runs in which each is pending or started.
+/// Jobs that are at work, or wait for it in a run that was claimed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ActiveJobs {
     jobs: BTreeMap<JobName, JobRuns>,
@@ -33,19 +35,29 @@ pub struct ActiveJobs {
     left_running: BTreeMap<JobName, String>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct JobRuns {
-    pending: u32,
     started: u32,
+    /// Why each of the others has not started, in words that follow a semicolon.
+    waiting: Vec<String>,
 }
 
 impl ActiveJobs {
-    pub fn add(&mut self, job: JobName, started: bool) {
-        let runs = self.jobs.entry(job).or_default();
-        if started {
-            runs.started += 1;
-        } else {
-            runs.pending += 1;
+    pub fn add_started(&mut self, job: JobName) {
+        self.jobs.entry(job).or_default().started += 1;
+    }
+
+    /// `why`: for example "its previous run waits for a slot".
+    pub fn add_waiting(&mut self, job: JobName, why: String) {
+        self.jobs.entry(job).or_default().waiting.push(why);
+    }
+
+    /// Adds the jobs of another place.
+    pub fn extend(&mut self, others: Self) {
+        for (job, runs) in others.jobs {
+            let all = self.jobs.entry(job).or_default();
+            all.started += runs.started;
+            all.waiting.extend(runs.waiting);
         }
     }
 
@@ -58,10 +70,20 @@ impl ActiveJobs {
         self.runs(job) > 0 || self.left_running.contains_key(job)
     }
 
-    fn runs(&self, job: &JobName) -> u32 {
-        let runs = self.jobs.get(job).copied().unwrap_or_default();
-        // Several runs may need the same check: it counts only while it is really running.
-        runs.started + if job.kind == JobKind::Check { 0 } else { runs.pending }
+    fn runs(&self, job: &JobName) -> usize {
+        let runs = self.jobs.get(job);
+        runs.map_or(0, |runs| runs.started as usize + runs.waiting.len())
+    }
+
+    /// Why a job cannot begin once more.
+    fn reason(&self, job: &JobName) -> &str {
+        let runs = self.jobs.get(job);
+        let waiting = runs
+            .filter(|runs| runs.started == 0)
+            .and_then(|runs| runs.waiting.first());
+        let left = self.left_running.get(job).filter(|_| runs.is_none());
+        let why = waiting.or(left);
+        why.map_or("its previous run is still active", String::as_str)
     }
 }
 
@@ -323,15 +345,16 @@ impl<'a> TickBuilder<'a> {
     fn overlaps(&mut self, due: &'a ScheduledJob, occurrence: &Occurrence, why: &str) {
         let job = &due.job;
         let waits = self.agenda.queue.get(job).filter(|_| !self.started.contains(job));
-        let left = self.active.left_running.get(job).filter(|_| self.active.runs(job) == 0);
-        let busy = left.map_or("its previous run is still active", String::as_str);
-        let queued_already = format!("{busy}, and one is queued already");
+        let active = self.active.reason(job).to_owned();
         let (verdict, reason) = match due.overlap {
-            Overlap::Skip => (FiringVerdict::SkippedOverlap, busy),
-            Overlap::Queue if waits.is_some() => (FiringVerdict::SkippedOverlap, queued_already.as_str()),
+            Overlap::Skip => (FiringVerdict::SkippedOverlap, active),
+            Overlap::Queue if waits.is_some() => (
+                FiringVerdict::SkippedOverlap,
+                format!("{active}, and one is queued already"),
+            ),
             Overlap::Queue => {
                 self.tick.turn.queue.push((job.clone(), occurrence.clone()));
-                (FiringVerdict::Queued, busy)
+                (FiringVerdict::Queued, active)
             }
             Overlap::Replace => {
                 if let Some(waits) = waits {
@@ -340,17 +363,18 @@ impl<'a> TickBuilder<'a> {
                 }
                 self.tick.turn.queue.push((job.clone(), occurrence.clone()));
                 self.tick.replaced.insert(job.clone());
-                (
-                    FiringVerdict::Queued,
-                    "it replaces the previous run, which is being stopped",
-                )
+                let reason = "it replaces the previous run, which is being stopped";
+                (FiringVerdict::Queued, reason.to_owned())
             }
             Overlap::Allow if self.active.runs(job) < MAX_PARALLEL_RUNS => {
                 return self.admit(due, occurrence, why);
             }
-            Overlap::Allow => (FiringVerdict::SkippedOverlap, "too many of its runs are active"),
+            Overlap::Allow => (
+                FiringVerdict::SkippedOverlap,
+                format!("too many of its runs are active, and {active}"),
+            ),
         };
-        self.decide(job, occurrence, verdict, reason);
+        self.decide(job, occurrence, verdict, &reason);
     }
 
     /// Runs it, unless it is paused or in back-off.
@@ -421,8 +445,8 @@ impl<'a> TickBuilder<'a> {
     }
 }
 
-/// One run, and one more for every target that may be replaced, with the jobs that need it: stopping that one stops
-/// nothing else.
+/// One run for every target that may be replaced, with the jobs that need it: stopping that one stops nothing else. And one
+/// run for all others that are tied to each other.
 fn into_runs(group: InstantGroup<'_>) -> impl Iterator<Item = ScheduledRun> {
     let mut rest = group;
     let mut parts = Vec::new();
@@ -436,8 +460,9 @@ fn into_runs(group: InstantGroup<'_>) -> impl Iterator<Item = ScheduledRun> {
         rest = others;
         parts.push(part);
     }
-    parts.insert(0, rest);
-    parts.into_iter().filter(|part| !part.is_empty()).map(|part| {
+    let mut tied = tied_groups(rest);
+    tied.append(&mut parts);
+    tied.into_iter().filter(|part| !part.is_empty()).map(|part| {
         let jobs: Vec<Decision> = part.into_iter().map(|(_, decision)| decision).collect();
         let occurrences: BTreeSet<Occurrence> = jobs.iter().map(Decision::occurrence).collect();
         ScheduledRun {
@@ -446,6 +471,42 @@ fn into_runs(group: InstantGroup<'_>) -> impl Iterator<Item = ScheduledRun> {
             jobs,
         }
     })
+}
+
+/// What two jobs may have in common.
+#[derive(PartialEq, Eq, Hash)]
+enum Tie<'a> {
+    Job(&'a JobName),
+    Directory(&'a Path),
+}
+
+/// Parts that have nothing in common, in the order of their first jobs.
+fn tied_groups(jobs: InstantGroup<'_>) -> Vec<InstantGroup<'_>> {
+    // By job: the first one that it is tied to, over any number of steps.
+    let mut firsts: Vec<usize> = (0..jobs.len()).collect();
+    let first_of = |firsts: &[usize], mut at: usize| {
+        while let Some(next) = firsts.get(at).copied().filter(|next| *next != at) {
+            at = next;
+        }
+        at
+    };
+    let mut seen: HashMap<Tie<'_>, usize> = HashMap::new();
+    for (at, (due, _)) in jobs.iter().enumerate() {
+        let directories = due.directories.iter().map(|path| Tie::Directory(path));
+        for tie in due.brings.iter().map(Tie::Job).chain(directories) {
+            let other = *seen.entry(tie).or_insert(at);
+            let (one, other) = (first_of(&firsts, at), first_of(&firsts, other));
+            if let Some(later) = firsts.get_mut(one.max(other)) {
+                *later = one.min(other);
+            }
+        }
+    }
+    drop(seen);
+    let mut groups: BTreeMap<usize, InstantGroup<'_>> = BTreeMap::new();
+    for (at, job) in jobs.into_iter().enumerate() {
+        groups.entry(first_of(&firsts, at)).or_default().push(job);
+    }
+    groups.into_values().collect()
 }
 
 fn one(job: &JobName, occurrence: &Occurrence, verdict: FiringVerdict, reason: String) -> Decision {

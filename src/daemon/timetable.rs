@@ -4,9 +4,11 @@
 //! from running. Pure; knows no clock and no store.
 //! Invariant: every job with a schedule is in it once; so is a retention without one, beside its backup.
 
+use crate::launch::locked_directories;
 use crate::model::schedule::Schedule;
 use crate::model::{Job, JobName, Model, Overlap};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Default)]
@@ -38,6 +40,8 @@ pub struct ScheduledJob {
     pub overlap: Overlap,
     /// The job and everything that it needs.
     pub brings: BTreeSet<JobName>,
+    /// The sources and destinations of the backups among them, which a run locks.
+    pub directories: BTreeSet<PathBuf>,
     /// The targets among them that have a back-off.
     pub gates: Vec<JobName>,
 }
@@ -114,6 +118,7 @@ fn scheduled_job(
         gates: gates.filter(|gate| brings.contains(gate)).collect(),
         job: name,
         along,
+        directories: locked_directories(model, &brings),
         brings,
     }
 }

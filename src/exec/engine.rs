@@ -1,16 +1,18 @@
 //! The one loop over the steps of a plan.
 //!
-//! Takes a plan, the world that it was made of, and a journal; gives the [`Status`] that the events make. Up to
-//! [`RunSettings::threads`] steps are under way at once: commands and questions as tasks of this thread, copying and
-//! deleting in threads of their own. A step that does not succeed blocks what needs it and nothing else.
+//! Takes a plan, the world that it was made of, and a journal; gives the [`Status`] that the events make. A step begins once
+//! the [pool](super::pool) has a slot for it: commands and questions as tasks of this thread, copying and deleting in
+//! threads of their own. A step that does not succeed blocks what needs it and nothing else.
 //! Invariant: every step is settled exactly once, after all that it needs; its beginning and its end are recorded.
 //! After a stop, no step begins, and the loop ends with the steps under way.
 
 use super::action::{self, Context, Ended, Slots, StepAbort};
+use super::due_steps::DueSteps;
+use super::pool::Lane;
 use super::recorder::{Journal, Recorder, Shared};
+use super::step_thread::in_thread;
 use super::survey::World;
 use super::{RunSettings, locked};
-use crate::limits;
 use crate::model::StepName;
 use crate::plan::guards::Guard;
 use crate::plan::order::Order;
@@ -19,11 +21,9 @@ use crate::run::{Event, NoteSubject, Outcome, Progress, RecordError, State, Stat
 use crate::secret::Vault;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::thread::Scope;
-use tokio::sync::oneshot;
 
 /// Looks at a source and a destination again, when something before them in the run may have changed them.
 pub trait LookAgain: Sync {
@@ -68,28 +68,11 @@ pub fn run(
         look,
         slots: Mutex::default(),
         secrets,
-        busy: AtomicUsize::new(0),
     };
     let done = std::thread::scope(|scope| runtime.block_on(run.all(scope)));
     // A call to a dead mount may hang forever in its thread: do not wait for it.
     runtime.shutdown_background();
     done.map(|()| recorder.status())
-}
-
-/// A step that works with files: counted for as long as it does, also when it panics.
-struct Busy<'a>(&'a AtomicUsize);
-
-impl<'a> Busy<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self(count)
-    }
-}
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
 }
 
 /// What all steps of one run share.
@@ -102,8 +85,6 @@ struct Run<'a, 'j> {
     look: &'a dyn LookAgain,
     slots: Mutex<Slots>,
     secrets: &'a Vault,
-    /// Steps that copy or prove at this moment: they share the threads.
-    busy: AtomicUsize,
 }
 
 impl Run<'_, '_> {
@@ -119,36 +100,92 @@ impl Run<'_, '_> {
         let steps = self.plan.steps().iter();
         let mut order = Order::new(steps.map(|step| [&step.needs[..], &step.after[..]].concat()));
         let mut under_way = FuturesUnordered::new();
+        self.how.slots.let_go_unless(&self.lanes());
+        let mut due = DueSteps::new(&self.how.slots);
+        let mut granted = None;
         let mut broken = None;
         loop {
-            while broken.is_none() && under_way.len() < self.how.threads.max(1) {
-                let Some(step) = order.begin_next().and_then(|id| self.plan.steps().get(id)) else {
+            while broken.is_none() {
+                self.settle_due(&mut order, &mut due);
+                let Some((id, slot)) = granted.take().or_else(|| due.next_free()) else {
                     break;
                 };
-                match self.not_begun(step) {
-                    Some(outcome) => self.settle(&mut order, step, outcome),
-                    None => under_way.push(async move { (step, self.one(step, scope).await) }),
+                let Some(step) = self.plan.steps().get(id) else {
+                    continue;
+                };
+                if let Some(outcome) = self.not_begun(step) {
+                    self.settle(&mut order, step, outcome);
+                    continue;
                 }
+                self.announce(step);
+                under_way.push(async move {
+                    let ended = self.one(step, scope).await;
+                    drop(slot);
+                    (step, ended)
+                });
             }
             // Before anything that has begun goes on: what begins is announced.
             if let Err(error) = self.recorder.flush() {
                 broken = broken.or(Some(error));
             }
-            let mut ended = under_way.next().await;
-            if ended.is_none() {
+            if broken.is_some() {
+                due.take_all();
+                granted = None;
+            }
+            if under_way.is_empty() && due.is_empty() {
                 break;
             }
-            // With it all that has ended meanwhile, so that they are recorded in one go.
-            while let Some((step, outcome)) = ended {
-                match outcome {
-                    Ok(outcome) | Err(StepAbort::Outcome(outcome)) => self.settle(&mut order, step, outcome),
-                    // The recorder has stopped the run: steps under way end, no other begins.
-                    Err(StepAbort::Record(error)) => broken = broken.or(Some(error)),
+            tokio::select! {
+                biased;
+                Some(ended) = under_way.next() => {
+                    // With it all that has ended meanwhile, so that they are recorded in one go.
+                    let mut ended = Some(ended);
+                    while let Some((step, outcome)) = ended {
+                        match outcome {
+                            Ok(outcome) | Err(StepAbort::Outcome(outcome)) => self.settle(&mut order, step, outcome),
+                            // The recorder has stopped the run: steps under way end, no other begins.
+                            Err(StepAbort::Record(error)) => broken = broken.or(Some(error)),
+                        }
+                        ended = under_way.next().now_or_never().flatten();
+                    }
                 }
-                ended = under_way.next().now_or_never().flatten();
+                // Steps that wait for a slot wait no longer.
+                () = self.how.stop.wait(), if !due.is_empty() => {}
+                next = due.next(), if !due.is_empty() => granted = Some(next),
             }
         }
         broken.map_or(Ok(()), Err)
+    }
+
+    /// Settles the due steps that will not begin; the others wait for a slot.
+    fn settle_due(&self, order: &mut Order, due: &mut DueSteps<'_>) {
+        let mut waiting = if self.how.stop.asked() {
+            due.take_all()
+        } else {
+            BTreeSet::new()
+        };
+        while let Some(id) = waiting.pop_first().or_else(|| order.begin_next()) {
+            let Some(step) = self.plan.steps().get(id) else {
+                continue;
+            };
+            match self.not_begun(step) {
+                Some(outcome) => self.settle(order, step, outcome),
+                None => due.add(id, self.lane(step)),
+            }
+        }
+    }
+
+    fn lane(&self, step: &Step) -> Lane {
+        match &step.action {
+            Action::Check(_) => self.how.slots.pool().check_lane(),
+            Action::Target(_) | Action::Backup(_) | Action::Verify(_) | Action::Cleanup(_) => Lane::Work,
+        }
+    }
+
+    /// The lanes in which the plan has steps.
+    fn lanes(&self) -> Vec<Lane> {
+        let used = |wanted: &Lane| self.plan.steps().iter().any(|step| self.lane(step) == *wanted);
+        Lane::ALL.into_iter().filter(used).collect()
     }
 
     /// Notes which secrets are hardly any: their text is replaced wherever it occurs.
@@ -168,18 +205,21 @@ impl Run<'_, '_> {
         });
     }
 
-    /// The outcome of a step that is due and does not begin. One that does is announced, unless it is to be looked
-    /// at again before it is known whether it does.
+    /// The outcome of a step that is due and does not begin; `None` also for one that is to be looked at again before that is
+    /// known.
     fn not_begun(&self, planned: &Step) -> Option<Outcome> {
-        if looked_at_again(planned) {
+        if looked_at_again(planned) && self.unmet(planned).is_none() && !self.how.stop.asked() {
             return None;
         }
         let again = self.again(planned);
-        let outcome = self.before(again.as_deref().unwrap_or(planned), again.is_some());
-        if outcome.is_none() {
+        self.before(again.as_deref().unwrap_or(planned), again.is_some())
+    }
+
+    /// Says that a step begins, unless it is to be looked at again first.
+    fn announce(&self, planned: &Step) {
+        if !looked_at_again(planned) {
             self.recorder.record_soon(started(planned));
         }
-        outcome
     }
 
     fn again(&self, planned: &Step) -> Option<Arc<Step>> {
@@ -237,14 +277,13 @@ impl Run<'_, '_> {
             how: self.how,
             slots: &self.slots,
             secrets: self.secrets,
-            busy: &self.busy,
         }
     }
 
     /// The steps that work with files, in a thread of their own.
     fn files(&self, step: &Step) -> Ended {
         let context = self.context(step);
-        let _busy = Busy::new(&self.busy);
+        let _counted = self.how.slots.pool().begin_file_step();
         match &step.action {
             Action::Backup(backup) => action::backup::run(&context, backup),
             Action::Verify(verify) => action::verify::run(&context, verify),
@@ -302,50 +341,5 @@ fn looked_at_again(step: &Step) -> bool {
 fn started(step: &Step) -> Event {
     Event::StepStarted {
         step: step.name.clone(),
-    }
-}
-
-/// Does work that blocks in a thread of its own, and waits for it without blocking. Work that panics fails its step
-/// and nothing else: what waits for the step is blocked, and the run has its end.
-async fn in_thread<'s, T: Send + 's>(
-    scope: &'s Scope<'s, '_>,
-    work: impl FnOnce() -> T + Send + 's,
-) -> Result<T, StepAbort> {
-    let (tell, told) = oneshot::channel();
-    let thread = std::thread::Builder::new().spawn_scoped(scope, move || {
-        // Nothing is relied on that was half done: its locks are taken by who knows that, and its step has failed.
-        let done = panic::catch_unwind(AssertUnwindSafe(work));
-        // The receiver waits until the work is done.
-        let _ = tell.send(done);
-    });
-    if let Err(error) = thread {
-        return Err(action::outcome(State::Failed, limits::no_thread(&error)).into());
-    }
-    // The panic's own words were written by its hook.
-    told.await.ok().and_then(Result::ok).ok_or_else(|| {
-        let failed = action::outcome(State::Failed, "internal error");
-        StepAbort::Outcome(failed.with_help("please report this with the output of `opsrun --version`"))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn work_that_panics_fails_its_step_and_nothing_else() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let (panics, works) = std::thread::scope(|scope| {
-            runtime.block_on(async {
-                let panics = in_thread(scope, || panic!("as planned"));
-                tokio::join!(panics, in_thread(scope, || 7))
-            })
-        });
-        let Err(StepAbort::Outcome(outcome)) = panics else {
-            panic!("it did not fail")
-        };
-        assert_eq!((outcome.state, &*outcome.summary), (State::Failed, "internal error"));
-        assert!(outcome.help.is_some_and(|help| help.contains("opsrun --version")));
-        assert!(matches!(works, Ok(7)));
     }
 }

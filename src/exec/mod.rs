@@ -2,31 +2,36 @@
 //!
 //! - [`survey`]: what is there before anything happens; the facts that plans are built from
 //! - `longest_keep`: what other retentions keep · `source_loss`: what a source lost
-//! - [`engine`]: the one loop over the steps · [`recorder`]: where events go
+//! - [`engine`]: the one loop over the steps · `due_steps`: those that wait for a slot · `step_thread`: work that blocks
+//! - [`pool`]: the slots for steps, over all runs of the process · [`recorder`]: where events go
 //! - [`action`]: what the steps do
 //!
 //! Takes a plan, the handles that its survey opened and a [`crate::run::Record`]; reaches store, reports and
 //! alerts only through that. Invariant: every step of the plan is settled exactly once.
 
 pub mod action;
+mod due_steps;
 pub mod engine;
 mod longest_keep;
+pub mod pool;
 pub mod recorder;
 mod source_loss;
 pub mod step_progress;
+mod step_thread;
 pub mod survey;
 
 use crate::clock::Stopwatch;
 use crate::liveness::children::Children;
 use crate::signal::Stop;
+use pool::PoolMember;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 #[derive(Debug, Clone)]
 pub struct RunSettings {
     pub run: String,
-    /// Steps at once, and threads that those share which work with files; 1 is deterministic.
-    pub threads: usize,
+    /// Where its steps get their slots; with one slot and one thread, all is deterministic.
+    pub slots: Arc<PoolMember>,
     pub stop: Stop,
     /// Marks of its commands.
     pub children: Arc<Children>,

@@ -7,7 +7,7 @@
 use crate::daemon::timetable::{ScheduledJob, TimetableEntry};
 use crate::model::backoff::Gate;
 use crate::model::schedule::due::{self, GRACE};
-use crate::report::schedule::status::BackOffRow;
+use crate::report::schedule::status::{BackOffRow, WaitRow};
 use crate::store::schedules::{Agenda, FiringVerdict, ScheduleState, StoredDecision};
 use crate::store::{JobStatus, RunEnd};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -43,12 +43,19 @@ fn stands_until(entry: &TimetableEntry, state: &ScheduleState, now: DateTime<Utc
     set_back.or_else(|| due::stands_until(schedule, handled, now))
 }
 
-/// `decisions`: newest first.
+/// What is known of a job's past.
+#[derive(Debug, Clone, Copy)]
+pub struct JobPast<'a> {
+    pub standing: &'a JobStatus,
+    /// Newest first.
+    pub decisions: &'a [StoredDecision],
+    pub waiting: Option<&'a WaitRow>,
+}
+
 pub fn outlook(
     (entry, job): (&TimetableEntry, &ScheduledJob),
     agenda: &Agenda,
-    standing: &JobStatus,
-    decisions: &[StoredDecision],
+    past: JobPast<'_>,
     now: DateTime<Utc>,
 ) -> JobOutlook {
     let jitter = TimeDelta::from_std(entry.jitter).unwrap_or_default();
@@ -68,7 +75,7 @@ pub fn outlook(
         next_run: next.filter(|_| job.paused.is_none()),
         overdue_since: state
             .filter(|_| !excused)
-            .and_then(|state| overdue(entry, state, standing, decisions, now)),
+            .and_then(|state| overdue(entry, state, past, now)),
         back_off,
         served_since: state.map(|state| state.since.min(now)),
         handled_until: state.and_then(|state| stands_until(entry, state, now)),
@@ -94,16 +101,25 @@ fn back_off(job: &ScheduledJob, agenda: &Agenda, now: DateTime<Utc>) -> Option<B
 fn overdue(
     entry: &TimetableEntry,
     state: &ScheduleState,
-    JobStatus { last, begun }: &JobStatus,
-    decisions: &[StoredDecision],
+    past: JobPast<'_>,
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
+    let JobPast {
+        standing: JobStatus { last, begun },
+        decisions,
+        waiting,
+    } = past;
     let late = TimeDelta::from_std(entry.jitter + GRACE).ok()?;
-    let instant = entry.schedule.previous(now.checked_sub_signed(late)?)?;
+    let latest = now.checked_sub_signed(late)?;
+    let instant = entry.schedule.previous(latest)?;
+    // A run that was claimed and does not begin makes nothing right.
+    if let Some(waiting) = waiting.filter(|waiting| waiting.needs.is_none()) {
+        return (waiting.instant <= latest).then_some(instant.max(waiting.instant));
+    }
     if instant <= state.since.min(now) {
         return None;
     }
-    let running = begun.as_ref().is_some_and(|begun| begun.end == RunEnd::Running);
+    let running = waiting.is_some() || begun.as_ref().is_some_and(|begun| begun.end == RunEnd::Running);
     let began = last.as_ref().map(|last| {
         let took = last.took.and_then(|took| TimeDelta::from_std(took).ok());
         last.at - took.unwrap_or_default()
@@ -168,7 +184,12 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
             };
             agenda.back_offs.insert("target:a".parse().unwrap(), state);
         }
-        [0, 1].map(|n| outlook((entry, &entry.jobs[n]), &agenda, standing, decisions, at(now)))
+        let past = JobPast {
+            standing,
+            decisions,
+            waiting: None,
+        };
+        [0, 1].map(|n| outlook((entry, &entry.jobs[n]), &agenda, past, at(now)))
     }
 
     fn ran(ended: &str) -> JobStatus {
@@ -282,13 +303,49 @@ target \"p\" { command \"true\"; schedule \"noon\"; paused; }\n";
         let timetable = timetable();
         let entry = &timetable.entries[0];
         let job = (entry, &entry.jobs[0]);
-        assert_eq!(
-            outlook(job, &Agenda::default(), &yesterday, &[], at(now)).overdue_since,
-            None
-        );
+        let past = JobPast {
+            standing: &yesterday,
+            decisions: &[],
+            waiting: None,
+        };
+        assert_eq!(outlook(job, &Agenda::default(), past, at(now)).overdue_since, None);
         assert_eq!(
             outlooks("2026-11-01T00:00:00Z", "2026-11-01T11:00:00Z", &yesterday, &[], None)[0].overdue_since,
             None
         );
+    }
+
+    #[test]
+    fn a_run_that_waits_longer_than_is_tolerated_is_overdue() {
+        let timetable = timetable();
+        let entry = &timetable.entries[0];
+        let mut agenda = Agenda::default();
+        let state = ScheduleState {
+            definition: entry.definition.clone(),
+            since: at("2026-11-01T00:00:00Z"),
+            handled: at("2026-11-10T12:00:00Z"),
+            era: 0,
+        };
+        agenda.schedules.insert("noon".to_owned(), state);
+        let noon = at("2026-11-10T12:00:00Z");
+        let of = |needs: Option<&str>, now| {
+            let waiting = WaitRow {
+                run: "A".to_owned(),
+                instant: noon,
+                since: noon,
+                awaited: "a slot (`concurrency` 1)".to_owned(),
+                needs: needs.map(str::to_owned),
+            };
+            let past = JobPast {
+                standing: &ran("2026-11-09T12:05:00Z"),
+                // That a run was claimed is no excuse.
+                decisions: &[decision("2026-11-10T12:00:00Z", FiringVerdict::Ran)],
+                waiting: Some(&waiting),
+            };
+            outlook((entry, &entry.jobs[0]), &agenda, past, at(now)).overdue_since
+        };
+        assert_eq!(of(None, "2026-11-10T12:00:59Z"), None);
+        assert_eq!(of(None, "2026-11-10T12:30:00Z"), Some(noon));
+        assert_eq!(of(Some("target:dump"), "2026-11-10T12:30:00Z"), None);
     }
 }

@@ -5,7 +5,8 @@
 
 use crate::clock::MillisUtc;
 use crate::daemon::timetable::Timetable;
-use crate::inspect::outlook::{JobOutlook, outlook};
+use crate::inspect::outlook::{JobOutlook, JobPast, outlook};
+use crate::inspect::waiting::waiting;
 use crate::launch::LaunchError;
 use crate::liveness::children;
 use crate::model::{JobName, Model, StepName};
@@ -25,20 +26,28 @@ pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) 
     let store = Store::open_or_empty(&model.ops.state_dir)?;
     let timetable = Timetable::new(model);
     let agenda = store.agenda()?;
+    let open = store.open_runs()?;
     let paused: HashSet<JobName> = RunRequest::default().paused(model).into_iter().collect();
     let orphans = children::orphans(&model.ops.state_dir);
     let mut jobs = Vec::new();
     for job in model.jobs().map(|job| job.name()) {
         let standing = store.job_status(&job)?;
+        let waiting = waiting(model, &open, &job);
         let outlook = match timetable.find(&job) {
             Some(scheduled) => {
                 let decisions = store.decisions(&job, MAX_DECISIONS)?;
-                outlook(scheduled, &agenda, &standing, &decisions, now)
+                let past = JobPast {
+                    standing: &standing,
+                    decisions: &decisions,
+                    waiting: waiting.as_ref(),
+                };
+                outlook(scheduled, &agenda, past, now)
             }
             None => JobOutlook::default(),
         };
         let left_running = LeftRunning::of(&job, &orphans);
         jobs.push(JobDocument {
+            waiting,
             left_running,
             ..document(paused.contains(&job), job.to_string(), standing, outlook)
         });
@@ -94,6 +103,7 @@ fn document(paused: bool, job: String, standing: JobStatus, outlook: JobOutlook)
         job,
         paused,
         running_since,
+        waiting: None,
         next_run: outlook.next_run.map(MillisUtc),
         back_off: outlook.back_off,
         overdue_since: outlook.overdue_since.map(MillisUtc),

@@ -3,8 +3,9 @@
 //! Invariant: the reasons are those that were recorded with the decisions.
 
 use crate::daemon::timetable::Timetable;
-use crate::inspect::outlook::outlook;
+use crate::inspect::outlook::{JobPast, outlook};
 use crate::inspect::status::worst_outcome;
+use crate::inspect::waiting::waiting;
 use crate::launch::LaunchError;
 use crate::launch::history::known;
 use crate::liveness::children;
@@ -51,7 +52,13 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         ..RunRequest::default()
     };
     let scheduled = timetable.find(job);
-    let outlook = scheduled.map(|scheduled| outlook(scheduled, &agenda, &standing, &past, now));
+    let waiting = waiting(model, &store.open_runs()?, job);
+    let of_job = JobPast {
+        standing: &standing,
+        decisions: &past,
+        waiting: waiting.as_ref(),
+    };
+    let outlook = scheduled.map(|scheduled| outlook(scheduled, &agenda, of_job, now));
     let outlook = outlook.unwrap_or_default();
     let mut why = WhyDocument {
         format: FORMAT,
@@ -74,6 +81,7 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         overdue_since: outlook.overdue_since,
         handled_until: outlook.handled_until,
         waiting_since: agenda.queue.get(job).map(|queued| queued.instant),
+        waiting,
         running: standing.begun.filter(|begun| begun.end == RunEnd::Running),
         left_running: LeftRunning::of(job, &children::orphans(&model.ops.state_dir)),
         silenced_by: silencer(model, job, &store)?,
@@ -94,6 +102,7 @@ fn because(why: &WhyDocument) -> Because {
     match () {
         () if why.running.is_some() => Because::Running,
         () if !why.left_running.is_empty() => Because::LeftRunning,
+        () if why.waiting.is_some() => Because::Waiting,
         () if why.paused.is_some() => Because::Paused,
         () if why.back_off.is_some() => Because::BackedOff,
         () if why.waiting_since.is_some() => Because::Queued,
@@ -127,6 +136,7 @@ fn job_run(store: &Store, job: &JobName, line: RunSummary) -> Result<JobRun, Lau
     };
     Ok(JobRun {
         instants: store.claims_of(&line.run)?,
+        waited: store.waited(&line.run)?,
         root: worst.and_then(|outcome| root_cause(&outcomes, outcome)),
         state,
         summary,

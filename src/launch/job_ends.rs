@@ -4,22 +4,11 @@
 //! Invariant: a target that is tried after failures counts as failed unless it is known to have succeeded.
 
 use crate::model::backoff::{BackOff, BackOffState};
-use crate::model::{Job, JobKind, JobName, Model, Overlap};
+use crate::model::{JobKind, JobName, Model};
 use crate::run::{Event, State};
 use crate::store::{Store, StoreError};
 use crate::tree::lock::Lock;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// The jobs of a run that exclude themselves in other runs. Checks do not, nor targets with `overlap "allow"`.
-pub(super) fn locked(model: &Model, jobs: &BTreeSet<JobName>) -> BTreeSet<JobName> {
-    let is_free = |job: &Job<'_>| match job {
-        Job::Check(_) => true,
-        Job::Target(target) => target.overlap == Overlap::Allow,
-        Job::Backup(_) | Job::Retention(_) => false,
-    };
-    let free: BTreeSet<JobName> = model.jobs().filter(is_free).map(|job| job.name()).collect();
-    jobs.difference(&free).cloned().collect()
-}
+use std::collections::BTreeMap;
 
 pub(super) struct JobEnds<'a> {
     store: &'a Store,

@@ -2,6 +2,7 @@
 //!
 //! Takes a model and a request, gives a plan ([`plan()`]) or a finished run ([`apply`]), with the same code up to the
 //! plan. Prints nothing: events and progress go to what the caller hands in.
+//! - `settings`: how it is carried out · `locks`: what keeps two runs apart
 //! - `resurvey`: surveying a backup again during a run · [`job_ends`]: locks and back-offs at the end of a job
 //! - `left_running`: waiting for what an opsrun that was killed left, or ending it
 //! - [`copies`]: the copies in destinations, and verifying them · [`restore`]: restoring files
@@ -15,16 +16,20 @@ mod error;
 pub mod history;
 pub mod job_ends;
 mod left_running;
+mod locks;
 mod own_writer;
 pub mod prune;
 pub mod restore;
 mod resurvey;
 pub mod served;
+mod settings;
 pub mod state_place;
 
 pub use crate::tree::rewrite::{RewriteError, rewrite, write_new};
 pub use crontab::crontab;
 pub use error::LaunchError;
+pub use locks::{locked_directories, locked_jobs};
+pub use settings::{Apply, Awaited, step_pool, steps, threads};
 
 use crate::alert::recorder::AlertRecorder;
 use crate::clock::Stopwatch;
@@ -40,19 +45,16 @@ use crate::plan::{self, Plan, RunRequest};
 use crate::run::{Event, JobHistory, NoteSubject, Outcome, Progress, Record, RecordError, Status};
 use crate::secret::Vault;
 use crate::signal::Stop;
-use crate::store::schedules::ScheduledRun;
 use crate::store::{self, Store, StoreError};
-use crate::tree::lock::{self, Lock, Patience};
-use crate::tree::{Dir, handle::create_dir_all};
 use crate::units::millis;
 use chrono::{DateTime, Utc};
 use job_ends::JobEnds;
+use locks::Locks;
 use resurvey::{Resurvey, remembered};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 /// The plan of what [`apply`] would do now, or at another moment. Changes nothing, but for a scratch directory in each
 /// destination, which is gone again when it returns.
@@ -70,27 +72,6 @@ pub fn plan(model: &Model, request: &RunRequest, at: Option<DateTime<Utc>>, stop
     Ok(plan::build(model, request, &facts)?)
 }
 
-#[derive(Debug, Clone)]
-pub struct Apply {
-    /// Steps at once, and threads; `None` is the ops file's `concurrency` or the number of cores.
-    pub threads: Option<usize>,
-    /// How long to wait for locks that others hold.
-    pub lock_wait: Duration,
-    /// The command line, for the record.
-    pub command: String,
-    pub stop: Stop,
-    /// The run that was begun already, together with the claim to what it is for; `None` begins one.
-    pub claimed: Option<ScheduledRun>,
-}
-
-impl Apply {
-    /// The exit code of a run that could not be carried out. A signal may have ended its wait for a lock.
-    pub fn exit_code_of(&self, error: &LaunchError) -> u8 {
-        let signal = self.stop.signal();
-        signal.map_or_else(|| error.exit_code(), |signal| 128 + signal)
-    }
-}
-
 /// Executes the plan of a request once, and returns the exit code. If `confirm` refuses the plan, nothing is done.
 pub fn apply(
     model: &Model,
@@ -103,17 +84,15 @@ pub fn apply(
     let jobs = request.jobs(model)?;
     let since = Stopwatch::set();
     let store = Store::open(&model.ops.state_dir)?;
-    let patience = Patience {
-        wait: how.lock_wait,
-        stop: &|| how.stop.asked(),
-    };
-    let mut locks = Locks::default();
-    let exclusive = job_ends::locked(model, &jobs);
-    locks.jobs(&model.ops.state_dir, &exclusive, patience)?;
-    // By hand nothing is ended: a person may do that.
-    let ended = left_running::settle(model, &exclusive, how.claimed.is_some(), patience)?;
+    let alone = || Arc::new(step_pool(model, how.threads).member(crate::clock::now()));
+    let slots = how.slots.clone().unwrap_or_else(alone);
+    let mut locks = Locks::new(how, &store, &slots);
+    let exclusive = locked_jobs(model, &jobs);
+    locks.jobs(&model.ops.state_dir, &exclusive)?;
+    let ended = locks.left_running(model, &exclusive)?;
     let mut world = survey::open(model, &jobs);
-    locks.world(&world, patience)?;
+    locks.world(&world)?;
+    how.awaited.set(None);
     let own = own_writer::ensured(model, &store)?;
     survey::probe(&mut world, &remembered(model, &store, own)?);
     if let Some(limit) = limits::too_few_files() {
@@ -161,7 +140,7 @@ pub fn apply(
     } else {
         let how = RunSettings {
             run: run.clone(),
-            threads: threads(Some(model), how.threads),
+            slots: Arc::clone(&slots),
             stop: how.stop.clone(),
             children: Arc::new(Children::of(&model.ops.state_dir, &run)?),
         };
@@ -257,13 +236,6 @@ pub fn not_done(
     tee.record_all(&events)
 }
 
-/// Steps at once, and threads.
-pub fn threads(model: Option<&Model>, requested: Option<usize>) -> usize {
-    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let declared = model.and_then(|model| model.ops.concurrency).map(|n| n as usize);
-    requested.or(declared).unwrap_or_else(cores).max(1)
-}
-
 /// Repairs what earlier runs left, and surveys. True if something could not be repaired.
 fn repair(
     model: &Model,
@@ -335,50 +307,6 @@ fn unrecorded(store: &Store, source: StoreError) -> RecordError {
     RecordError {
         place: crate::path::shown(store.path()).to_string(),
         source: Box::new(source),
-    }
-}
-
-/// The locks of a run, one per directory even if it has several names.
-#[derive(Default)]
-struct Locks {
-    jobs: BTreeMap<JobName, Lock>,
-    held: Vec<Lock>,
-    seen: BTreeSet<(u64, u64)>,
-}
-
-impl Locks {
-    /// In the order of their file names, so that two runs never wait for each other.
-    fn jobs(&mut self, state_dir: &Path, jobs: &BTreeSet<JobName>, patience: Patience<'_>) -> Result<(), LaunchError> {
-        // Every lock is an open file.
-        limits::raise_open_files((jobs.len() as u64).saturating_add(limits::FILES_OF_A_RUN));
-        let dir = create_dir_all(&state_dir.join("locks"))?;
-        let file = |job: &JobName| format!("{}-{}.lock", job.kind.word(), job.name);
-        let by_file: BTreeMap<String, &JobName> = jobs.iter().map(|job| (file(job), job)).collect();
-        for (name, job) in by_file {
-            self.jobs.insert(job.clone(), lock::lock_file(&dir, &name, patience)?);
-        }
-        Ok(())
-    }
-
-    /// In the order of device and inode, so that two runs never wait for each other.
-    fn world(&mut self, world: &World, patience: Patience<'_>) -> Result<(), LaunchError> {
-        let sources = world.sources.values().map(|dir| (dir, true));
-        let mut dirs: Vec<((u64, u64), &Dir, bool)> = Vec::new();
-        // A source comes before a destination that is the same directory.
-        for (dir, source) in sources.chain(world.destinations.values().map(|dir| (dir, false))) {
-            dirs.push((dir.id()?, dir, source));
-        }
-        dirs.sort_by_key(|(id, ..)| *id);
-        for (id, dir, source) in dirs {
-            if self.seen.insert(id) {
-                if source {
-                    self.held.push(lock::lock_dir(dir, patience)?);
-                } else {
-                    self.held.extend(lock::lock_place(dir, patience)?);
-                }
-            }
-        }
-        Ok(())
     }
 }
 

@@ -110,10 +110,13 @@ impl Store {
         Ok(copies)
     }
 
-    /// Runs without an end whose process is gone and that are not marked yet, oldest first.
+    /// Runs without an end whose process is gone and that are not marked yet, oldest first. Those that were claimed and never
+    /// began are left to the next process that runs schedules.
     pub fn interrupted_runs(&self) -> Result<Vec<String>, StoreError> {
         self.read(|db| {
             let sql = "SELECT run, process FROM runs WHERE finished_at IS NULL AND interrupted_at IS NULL
+                 AND (EXISTS (SELECT 1 FROM events WHERE events.run = runs.run)
+                     OR NOT EXISTS (SELECT 1 FROM claims WHERE claims.run = runs.run))
                  ORDER BY begun_at, run";
             let open: Vec<(String, String)> = db.rows(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let mut gone = Vec::new();

@@ -24,6 +24,7 @@
 //! | `writer` | who makes copies here, where the machine has no id: one row | `id` |
 //! | `schedules` | how far a schedule has come | `schedule` · `definition` when it is due · `since` it is so defined · `handled` the last instant that was decided about |
 //! | `claims` | an instant for which a run was begun | `schedule` · `instant` · `run` · `at` |
+//! | `waits` | what a run waited for before it began | `run` · `reason` · `at` it was last so |
 //! | `queue` | a job that waits for its own earlier run | `job` · `schedule` · `instant` |
 //! | `decisions` | what was decided about a job | `at` · `job` · `schedule` · `instant` to `last`, `count` of them, or `more` · `decision` · `reason` · `run` that was begun |
 //! | `back_offs` | a target that failed of late | `job` · `failures` in a row · `opened` to `open_until` it is left alone · `run` in which it is being tried |
@@ -36,6 +37,7 @@
 //! - [`remembered`]: markers, holds, verifications, the id of a writer
 //! - [`schedules`]: which instants were decided about, which runs were begun for them, and why ·
 //!   `tick_record`: the values of it
+//! - [`unbegun`]: runs that are claimed and have not begun: what they wait for, and what becomes of them
 //! - `schema`: tables and migrations · `statements`: in one call · `alive`: is the process that began a run still there · `error`
 
 mod alive;
@@ -50,6 +52,7 @@ pub mod schedules;
 mod schema;
 mod statements;
 mod tick_record;
+pub mod unbegun;
 
 pub use error::StoreError;
 pub use history::{

@@ -175,6 +175,15 @@ CREATE INDEX failed_runs ON runs (begun_at, run) WHERE exit IS NOT 0;
 CREATE INDEX decisions_by_time ON decisions (at);
 CREATE INDEX outbox_by_end ON outbox (settled_at) WHERE settled_at IS NOT NULL;
 ",
+    "
+CREATE TABLE waits (
+    run TEXT NOT NULL REFERENCES runs (run) ON DELETE CASCADE,
+    reason TEXT NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (run, reason)
+) STRICT;
+CREATE INDEX decisions_by_run ON decisions (run) WHERE run IS NOT NULL;
+",
 ];
 
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -325,6 +325,11 @@ fn attributes_that_cannot_be_read_do_not_look_like_none() {
         let manifest: serde_json::Value = serde_json::from_slice(manifest).unwrap();
         let unread = &manifest["unread_attributes"];
         assert!(unread.to_string().contains("Input/output error"), "{unread}");
+        let list = world.json(0, &["list", "--json"]);
+        let listed = &list["copies"][0];
+        assert_eq!(listed["state"], "incomplete");
+        let reason = listed["reason"].as_str().unwrap();
+        assert!(reason.starts_with("extended attributes of 3 entries"), "{reason}");
         let restored = world.ends(4, &["restore", "--to", "out"]);
         assert!(restored.contains("the copy lacks extended attributes"), "{restored}");
         let text = world.ends(0, &["apply", "--yes"]);

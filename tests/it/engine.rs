@@ -11,6 +11,7 @@ use opsrun::archive::Writer;
 use opsrun::exec::RunSettings;
 use opsrun::exec::action::StepAbort;
 use opsrun::exec::engine::{self, LookAgain};
+use opsrun::exec::pool::StepPool;
 use opsrun::exec::recorder::Memory;
 use opsrun::exec::recorder::Recorder;
 use opsrun::exec::survey::World;
@@ -204,7 +205,7 @@ fn run(plan: &Plan, watcher: &mut Watcher<'_>, stop: Stop) -> Result<Status, Rec
     let state = tempfile::tempdir().unwrap();
     let how = RunSettings {
         run: "01JD".to_owned(),
-        threads: watcher.width,
+        slots: Arc::new(StepPool::new(watcher.width, watcher.width).member(opsrun::clock::now())),
         stop,
         children: Arc::new(Children::of(state.path(), "01JD").unwrap()),
     };

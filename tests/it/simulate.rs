@@ -316,14 +316,15 @@ fn clock_changes_are_counted() {
 }
 
 #[test]
-fn jobs_of_one_instant_are_one_run() {
+fn jobs_of_one_instant_are_one_run_if_they_are_tied() {
     let file = r#"
 schedule "noon" { cron "0 12 * * *"; }
 schedule "midday" { cron "0 0,12 * * *"; }
 check "disk" { disk-space "/" warn="5%" critical="1%"; }
 target "a" { command "true"; schedule "noon"; needs "check:disk"; }
-target "b" { command "true"; schedule "midday"; }
+target "b" { command "true"; schedule "midday"; needs "check:disk"; }
 target "c" { command "true"; schedule "noon"; paused; }
+target "d" { command "true"; schedule "noon"; }
 "#;
     let down = DownDocument {
         from: at("2026-01-01T10:00:00Z"),
@@ -352,11 +353,19 @@ target "c" { command "true"; schedule "noon"; paused; }
         [
             "2026-01-01 00:00:00 UTC target:b",
             "2026-01-01 14:00:00 UTC target:a target:b late",
+            "2026-01-01 14:00:00 UTC target:d late",
             "2026-01-02 00:00:00 UTC target:b",
             "2026-01-02 12:00:00 UTC target:a target:b",
+            "2026-01-02 12:00:00 UTC target:d",
         ]
     );
-    assert_eq!(simulation.runs, 4);
+    assert_eq!(simulation.runs, 6);
+    let instants: Vec<u64> = simulation.schedules.iter().map(|totals| totals.due).collect();
+    assert_eq!(
+        instants,
+        [2, 4],
+        "an instant counts once, whatever the number of its runs"
+    );
 }
 
 #[test]

@@ -76,8 +76,8 @@ pub struct StateArgs {
 
 #[derive(Debug, Clone, Copy, Args)]
 pub struct ThreadArgs {
-    /// Run at most N threads (and steps) in parallel; with 1, the order is fixed [default: number of cores, or
-    /// `concurrency` of the ops file]
+    /// Use at most N threads, and do at most N steps at once; with 1, one after the other in a fixed order [default: number
+    /// of cores, and `concurrency` of the ops file]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub threads: Option<u16>,
 }

@@ -44,9 +44,9 @@ pub const OPS: Spec = node("ops", Args::None)
             .example("state-dir \".opsrun/observer\"")
             .otherwise("`/var/lib/opsrun/NAME` for a file below `/etc`, else `.opsrun/NAME` beside the first file"),
         node("concurrency", Args::One(Type::Integer(1, 1024)))
-            .doc("the maximum number of steps at once, and of threads; `--threads` overrides it")
+            .doc("the maximum number of steps at once, over all runs of the process, and of checks beside them; `--threads` overrides it")
             .example("concurrency 4")
-            .otherwise("the number of cores"),
+            .otherwise("the number of cores, at least 4"),
         node("history", Args::None)
             .doc("what the state remembers of past runs")
             .example("history keep=\"90d\"")

@@ -119,7 +119,7 @@ fn kind_of(data: &Data) -> &'static str {
         Data::Text(_) => "text",
         Data::Integer(_) => "a number",
         Data::Float(_) => "a number with a fraction",
-        Data::Bool(_) => "a boolean",
+        Data::Bool(_) => "a flag",
         Data::Null | Data::Replaced => "null",
     }
 }

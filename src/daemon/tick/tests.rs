@@ -44,7 +44,7 @@ impl World {
     fn look(&mut self, now: &str, active: &[&str]) -> Tick {
         let mut working = ActiveJobs::default();
         for name in active {
-            working.add(job(name), true);
+            working.add_started(job(name));
         }
         let tick = tick(&self.timetable, &self.agenda, &working, at(now));
         self.agenda.follow(&tick.turn);
@@ -74,7 +74,7 @@ fn left(tick: &Tick) -> Vec<String> {
 }
 
 #[test]
-fn jobs_due_at_one_instant_form_one_run() {
+fn unrelated_jobs_due_at_one_instant_are_runs_of_their_own() {
     let mut world = World::new(
         r#"
         target "a" { command "true"; cron "0 12 * * *"; }
@@ -86,9 +86,83 @@ fn jobs_due_at_one_instant_form_one_run() {
     );
     let none = world.look("11:59:59", &[]);
     assert_eq!((runs(&none).len(), none.wake), (0, Some(at("12:00:00"))));
-    assert_eq!(world.runs("12:00:00", &[]), ["12:00:00 target:a target:b"]);
+    assert_eq!(world.runs("12:00:00", &[]), ["12:00:00 target:a", "12:00:00 target:b"]);
     assert!(world.runs("12:00:00", &[]).is_empty(), "once only");
     assert_eq!(world.runs("12:30:07", &[]), ["12:30:00 target:c"]);
+}
+
+#[test]
+fn jobs_that_share_what_they_need_form_one_run() {
+    let mut world = World::new(
+        r#"
+        schedule "s" { cron "0 12 * * *"; }
+        check "c" { tcp "127.0.0.1:1"; }
+        target "deep" { command "true"; needs "check:c"; }
+        target "a" { command "true"; schedule "s"; needs "target:deep"; }
+        target "b" { command "true"; schedule "s"; }
+        target "c" { command "true"; schedule "s"; needs "check:c"; }
+        target "d" { command "true"; schedule "s"; needs "target:b"; }
+        target "e" { command "true"; schedule "s"; }
+        "#,
+        "11:00:30",
+    );
+    let wanted = [
+        "12:00:00 target:a target:c",
+        "12:00:00 target:b target:d",
+        "12:00:00 target:e",
+    ];
+    assert_eq!(world.runs("12:00:00", &[]), wanted);
+}
+
+#[test]
+fn a_job_that_ties_two_others_makes_one_run_of_all_three() {
+    let mut world = World::new(
+        r#"
+        schedule "s" { cron "0 12 * * *"; }
+        target "a" { command "true"; schedule "s"; }
+        target "b" { command "true"; schedule "s"; }
+        target "z" { command "true"; schedule "s"; needs "target:a" "target:b"; }
+        "#,
+        "11:00:30",
+    );
+    assert_eq!(world.runs("12:00:00", &[]), ["12:00:00 target:a target:b target:z"]);
+}
+
+#[test]
+fn backups_of_one_source_form_one_run() {
+    let mut world = World::new(
+        r#"
+        schedule "s" { cron "0 12 * * *"; }
+        backup "a" { source "data/a"; to "/backup/a"; schedule "s"; }
+        backup "b" { source "data/b"; to "/backup/b"; schedule "s"; }
+        backup "c" { source "data/a"; to "/backup/c"; schedule "s"; }
+        "#,
+        "11:00:30",
+    );
+    let wanted = ["12:00:00 backup:a backup:c", "12:00:00 backup:b"];
+    assert_eq!(world.runs("12:00:00", &[]), wanted);
+}
+
+#[test]
+fn the_reason_of_a_skipped_instant_is_what_its_previous_run_waits_for() {
+    for (overlap, more) in [
+        ("skip", ""),
+        ("queue", ""),
+        ("allow", "too many of its runs are active, and "),
+    ] {
+        let mut world = overlapping(overlap);
+        let mut working = ActiveJobs::default();
+        for _ in 0..16 {
+            working.add_waiting(job("target:t"), "its previous run waits for a slot".to_owned());
+        }
+        let tick = tick(&world.timetable, &world.agenda, &working, at("11:01:00"));
+        assert!(
+            left(&tick)[0].ends_with(&format!(" {more}its previous run waits for a slot")),
+            "{tick:?}"
+        );
+        let running = world.look("11:01:00", &["target:t"; 16]);
+        assert!(left(&running)[0].ends_with(&format!(" {more}its previous run is still active")));
+    }
 }
 
 #[test]
@@ -173,7 +247,7 @@ fn a_job_that_still_runs_is_skipped_queued_replaced_or_joined() {
     let tick = world.look("11:02:00", &["target:t"; 16]);
     assert_eq!(
         left(&tick),
-        ["target:t skipped-overlap too many of its runs are active"]
+        ["target:t skipped-overlap too many of its runs are active, and its previous run is still active"]
     );
 }
 
@@ -215,13 +289,10 @@ fn a_job_that_may_be_replaced_has_its_own_run() {
 }
 
 #[test]
-fn a_check_that_is_only_pending_in_another_run_still_runs() {
+fn a_check_that_does_not_run_is_not_busy() {
     let mut world = World::new("check \"c\" { tcp \"127.0.0.1:1\"; every \"1m\"; }", "11:00:30");
-    let mut working = ActiveJobs::default();
-    working.add(job("check:c"), false);
-    let tick = tick(&world.timetable, &world.agenda, &working, at("11:01:00"));
-    assert_eq!(runs(&tick), ["11:01:00 check:c"]);
-    assert!(world.runs("11:01:00", &["check:c"]).is_empty(), "it is running");
+    assert_eq!(world.runs("11:01:00", &["target:other"]), ["11:01:00 check:c"]);
+    assert!(world.runs("11:02:00", &["check:c"]).is_empty(), "it is running");
 }
 
 #[test]

@@ -31,7 +31,6 @@ use crate::secret::Vault;
 use crate::tree::TreeError;
 use rustix::io::Errno;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// What a step works with.
@@ -46,8 +45,6 @@ pub struct Context<'a> {
     pub slots: &'a Mutex<Slots>,
     /// Secrets of the run, and what must not be shown.
     pub secrets: &'a Vault,
-    /// Steps that work with files at this moment, this one included.
-    pub busy: &'a AtomicUsize,
 }
 
 /// What steps hand on to those that need them, by the step that made it.
@@ -113,9 +110,9 @@ impl<'a> Context<'a> {
         self.recorder.history_of(job)
     }
 
-    /// Threads for this step: its share when several work with files.
+    /// Threads for this step: its share when several work with files, in any run.
     pub fn threads(&self) -> usize {
-        (self.how.threads / self.busy.load(Ordering::SeqCst).max(1)).max(1)
+        self.how.slots.pool().threads_of_step()
     }
 }
 

@@ -81,9 +81,9 @@ pub struct CopyDocument {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "state", content = "reason", rename_all = "kebab-case")]
 pub enum CopyState {
-    /// It contains every selected entry.
+    /// It contains every selected entry, with its attributes.
     Complete,
-    /// Some selected entries could not be read; the reason.
+    /// Some selected entries, or attributes of them, could not be read; the reason.
     Incomplete(String),
     /// The source had shrunk too much to trust the copy; the reason.
     Suspect(String),

@@ -26,7 +26,14 @@ pub enum JsonLine {
         opsrun: String,
     },
     /// Every other line.
-    Event(Event),
+    Event {
+        /// The run, where several may be active at once.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        run: Option<String>,
+        /// The event.
+        #[serde(flatten)]
+        event: Event,
+    },
 }
 
 pub fn head() -> String {
@@ -37,7 +44,20 @@ pub fn head() -> String {
 }
 
 pub fn line(event: &Event) -> String {
-    text(&JsonLine::Event(event.clone()))
+    text(&JsonLine::Event {
+        run: None,
+        event: event.clone(),
+    })
+}
+
+/// An event of one of several runs.
+pub fn line_of_run(run: &str, event: &Event) -> String {
+    // The first event of a run names it by itself.
+    let named = matches!(event, Event::RunStarted { .. });
+    text(&JsonLine::Event {
+        run: (!named).then(|| run.to_owned()),
+        event: event.clone(),
+    })
 }
 
 fn text(line: &JsonLine) -> String {

@@ -50,6 +50,8 @@ pub struct JobDocument {
     pub paused: bool,
     /// Since when it is running: RFC 3339, UTC.
     pub running_since: Option<MillisUtc>,
+    /// What it waits for in a run that was claimed for it; null if it does not.
+    pub waiting: Option<WaitRow>,
     /// Its next scheduled run, jitter included: RFC 3339, UTC. Null without a schedule, or if paused.
     pub next_run: Option<MillisUtc>,
     /// Its back-off after failures; null if there is none.
@@ -62,6 +64,24 @@ pub struct JobDocument {
     pub left_running: Vec<LeftRunning>,
     /// Its last result; null if it never ran.
     pub last: Option<LastDocument>,
+}
+
+/// A job that is due, and waits in a run that was claimed for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct WaitRow {
+    /// The run.
+    pub run: String,
+    /// The instant that the run is for: RFC 3339, UTC.
+    pub instant: DateTime<Utc>,
+    /// When the run was claimed: RFC 3339, UTC.
+    pub since: DateTime<Utc>,
+    /// What it waits for, in words: a slot (`concurrency`), a job or a directory that another run has locked, or a job that it
+    /// needs.
+    #[serde(rename = "for")]
+    pub awaited: String,
+    /// The job of its own run that it waits for.
+    pub needs: Option<String>,
 }
 
 /// Processes of a job that work without opsrun: it was killed.
@@ -171,6 +191,10 @@ fn cells(job: &JobDocument, now: DateTime<Utc>, zone: &Zone) -> [Cell; 7] {
     }
     if let Some(since) = job.running_since {
         parts.push(format!("running for {}", times::ago(since.0, now)));
+    }
+    if let Some(waiting) = &job.waiting {
+        let since = times::local(waiting.since, zone);
+        parts.push(format!("waits since {since} for {}", one_line(&waiting.awaited)));
     }
     let left = job
         .left_running

@@ -3,7 +3,7 @@
 //! Invariant: the first line is the answer; the other lines are the facts behind it.
 
 use crate::liveness::children::processes;
-use crate::report::schedule::status::{BackOffRow, CHECK_CLOCK, LeftRunning};
+use crate::report::schedule::status::{BackOffRow, CHECK_CLOCK, LeftRunning, WaitRow};
 use crate::report::shared::advice::advice;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::table::Align::Left;
@@ -12,6 +12,7 @@ use crate::report::shared::times;
 use crate::run::{Occurrence, State};
 use crate::store::BegunJob;
 use crate::store::schedules::{Decision, FiringVerdict, StoredDecision};
+use crate::store::unbegun::Waited;
 use crate::time_zone::Zone;
 use crate::units::{listed, plural, took};
 use chrono::{DateTime, Utc};
@@ -19,6 +20,9 @@ use serde::Serialize;
 use std::fmt::Write as _;
 
 pub const FORMAT: u32 = 1;
+
+/// A shorter wait is not shown, in milliseconds.
+const MIN_SHOWN_WAIT: u64 = 1_000;
 
 /// Why a job ran or did not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,6 +50,8 @@ pub struct WhyDocument {
     pub handled_until: Option<DateTime<Utc>>,
     /// The instant for which it is queued until its previous run ends: RFC 3339, UTC.
     pub waiting_since: Option<DateTime<Utc>>,
+    /// What it waits for in a run that was claimed for it; null if it does not.
+    pub waiting: Option<WaitRow>,
     /// The run in which it is running.
     pub running: Option<BegunJob>,
     /// What runs that were killed left at work; empty for most jobs.
@@ -65,6 +71,8 @@ pub struct WhyDocument {
 pub enum Because {
     /// It is running.
     Running,
+    /// It is due and waits in a run that was claimed for it.
+    Waiting,
     /// It is paused, or needs a paused job.
     Paused,
     /// It failed repeatedly and is in back-off.
@@ -123,6 +131,8 @@ pub struct JobRun {
     pub instants: Vec<Occurrence>,
     /// The command line.
     pub command: String,
+    /// What the run waited for before it began; null if it began at once.
+    pub waited: Option<Waited>,
     /// The result of the job; null if it has not ended.
     pub state: Option<State>,
     /// The result in one line.
@@ -202,6 +212,10 @@ fn answer(why: &WhyDocument, zone: &Zone) -> String {
             .running
             .as_ref()
             .map(|running| format!("is running since {}, in run {}", local(running.at), running.run)),
+        Because::Waiting => why.waiting.as_ref().map(|waiting| {
+            let (since, run) = (local(waiting.since), &waiting.run);
+            format!("waits since {since} for {}, in run {run}", one_line(&waiting.awaited))
+        }),
         Because::LeftRunning => why.left_running.first().map(|left| {
             let (run, since) = (one_line(&left.run), local(left.since.0));
             let (processes, group) = (processes(&left.pids), left.process_group);
@@ -308,10 +322,17 @@ fn decision_cells(stored: &StoredDecision, zone: &Zone) -> [Cell; 4] {
 }
 
 fn run_cells(run: &JobRun, zone: &Zone) -> [Cell; 5] {
-    let summary = match &run.root {
+    let mut summary = match &run.root {
         Some(RootCause { step, state, summary }) => one_line(&format!("{step} {}: {summary}", state.predicate())),
         None => run.summary.as_deref().map(one_line).unwrap_or_default(),
     };
+    if let Some(waited) = run.waited.as_ref().filter(|waited| waited.millis >= MIN_SHOWN_WAIT) {
+        let reasons = one_line(&waited.reasons.join("; then for "));
+        summary = format!(
+            "{summary}; it began after {}, since it waited for {reasons}",
+            took(waited.millis)
+        );
+    }
     let tone = match run.state {
         Some(state) if state.opens() => Tone::Good,
         _ => Tone::Warn,

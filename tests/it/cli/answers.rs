@@ -122,7 +122,9 @@ fn what_nobody_begins_is_overdue() {
     assert_eq!(look(&place, &store, hour(30)), [""; 0]);
     // Nobody was there for some hours, and what is missed is left out.
     let runs = look(&place, &store, hour(20));
-    let [run] = runs.as_slice() else { panic!("{runs:?}") };
+    assert_eq!(runs.len(), 3, "what is not tied has a run of its own");
+    let run_of = |job: &str| answer(&place, job)["decisions"][0]["run"].as_str().unwrap().to_owned();
+    let run = &run_of("target:a");
     let events = [
         finished("check:gate", State::Critical, "`gate` is missing"),
         finished("target:a", State::Blocked, "check:gate is critical"),
@@ -156,12 +158,22 @@ fn what_nobody_begins_is_overdue() {
         "{said}"
     );
 
-    // It was due every hour since, and has not begun.
+    // It was due every hour since, and its run has not begun.
     let b = answer(&place, "target:b");
-    assert_eq!(b["because"], "overdue");
+    assert_eq!(b["because"], "waiting");
+    assert_eq!(
+        (&b["waiting"]["run"], &b["waiting"]["needs"]),
+        (&json!(run_of("target:b")), &Value::Null)
+    );
     let due: DateTime<Utc> = b["overdue_since"].as_str().unwrap().parse().unwrap();
     assert!((hour(1)..=hour(0) + TimeDelta::hours(1)).contains(&due), "{due}");
-    assert!(text(&place, &["why", "target:b"]).contains("is overdue: it was due at "));
+    assert!(text(&place, &["why", "target:b"]).contains(" waits since "));
+    assert_eq!(row(&place, "target:b")["waiting"], b["waiting"]);
+    let shown = text(&place, &["status"]);
+    assert!(
+        shown.contains("waits since ") && shown.contains(" for its turn"),
+        "{shown}"
+    );
     let output = place.run(&["status"]);
     assert_eq!(exit(&output), 1, "{}", told(&output));
     assert!(told(&output).contains("overdue"), "{}", told(&output));
@@ -169,8 +181,17 @@ fn what_nobody_begins_is_overdue() {
     assert_eq!(shown.as_str().unwrap().parse::<DateTime<Utc>>().unwrap(), due);
     assert_eq!(row(&place, "target:asleep")["overdue_since"], Value::Null);
 
+    // Its run was cut short: it is overdue all the same.
+    let cut = Event::RunFinished { exit: 1, millis: 0 };
+    store.journal(&run_of("target:b")).record(&cut).unwrap();
+    let b = answer(&place, "target:b");
+    assert_eq!(b["because"], "overdue");
+    assert!(text(&place, &["why", "target:b"]).contains("is overdue: it was due at "));
+
     // Somebody looks again: it is on time, or made up for by policy, and no longer overdue.
     look(&place, &store, hour(0));
+    let ran = finished("target:b", State::Ok, "done");
+    store.journal(&run_of("target:b")).record_all(&[ran, cut]).unwrap();
     assert_eq!(row(&place, "target:b")["overdue_since"], Value::Null);
 }
 

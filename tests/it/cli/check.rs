@@ -212,7 +212,7 @@ fn the_host_is_asked_only_when_told_to() {
     snapshot("check-host", &told(&with));
     let set = place
         .command(&["check", "host.kdl", "--host", "--format", "json"])
-        .env("NO_SUCH", "x")
+        .env("NO_SUCH", "a-value-that-is-long")
         .output()
         .unwrap();
     let value: Value = serde_json::from_slice(&set.stdout).unwrap();
@@ -269,6 +269,43 @@ fn the_workflow_does_what_it_says() {
         String::from_utf8_lossy(&bad.stdout).starts_with("::error file=ops.kdl,line=3,"),
         "{}",
         told(&bad)
+    );
+}
+
+/// No published package and no download is assumed: the source that the workflow fetched is what it installs from.
+#[test]
+fn the_workflow_installs_a_program_that_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("examples/ci/github-workflow.yml")).unwrap();
+    let lines = values(&text, "run");
+    let line = lines.iter().find(|line| line.starts_with("cargo install ")).unwrap();
+    let words: Vec<&str> = line.split(' ').collect();
+    let ["cargo", "install", "--locked", "--path", path] = words[..] else {
+        panic!("{line}");
+    };
+    assert!(values(&text, "path").contains(&path), "nothing is fetched to `{path}`");
+    // As the workflow lays it out, and as far as it goes without a build.
+    let place = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(root, place.path().join(path)).unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--locked",
+            "--offline",
+            "--no-deps",
+            "--format-version",
+            "1",
+        ])
+        .args(["--manifest-path", &format!("{path}/Cargo.toml")])
+        .current_dir(place.path())
+        .output()
+        .unwrap();
+    let package: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let targets = package["packages"][0]["targets"].as_array().unwrap();
+    assert!(
+        targets
+            .iter()
+            .any(|target| target["name"] == "opsrun" && target["kind"][0] == "bin")
     );
 }
 

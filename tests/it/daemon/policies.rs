@@ -63,8 +63,11 @@ fn one_waits_for_the_one_before_and_only_one() {
 
 #[test]
 fn runs_side_by_side_are_allowed_where_they_are() {
-    let world = Workspace::of_jobs(
-        r#"target "a" { shell "echo $$ > fifo; exec sleep 1000"; every "150ms"; overlap "allow"; timeout "1h"; }"#,
+    let world = Workspace::new(
+        r#"
+        ops version=1 { name "t"; concurrency 20; }
+        target "a" { shell "echo $$ > fifo; exec sleep 1000"; every "150ms"; overlap "allow"; timeout "1h"; }
+        "#,
     );
     let fifo = world.fifo("fifo");
     let mut serve = world.serve();

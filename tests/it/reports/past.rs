@@ -159,6 +159,7 @@ fn status() -> StatusDocument {
     let job = |job: &str, last| JobDocument {
         job: job.to_owned(),
         paused: false,
+        waiting: None,
         running_since: None,
         next_run: None,
         back_off: None,
