@@ -1,6 +1,7 @@
 //! What the daemon reports, as lines for people.
 //!
-//! Takes notices, gives lines. `serve` prints all of them; `apply --due` shares the line about a job that is not run.
+//! Takes notices, gives lines. `serve` prints them, but for checks that are as they were; `apply --due` shares the line
+//! about a job that is not run.
 //! Invariant: a job that is skipped for the same reason again is reported in verbose mode only.
 
 use super::terminal::Terminal;
@@ -8,7 +9,8 @@ use crate::daemon::clock::ClockStep;
 use crate::daemon::notice::{Notice, NoticeSubscriber};
 use crate::daemon::runs::{RunFailure, RunMessage};
 use crate::model::{JobName, Model};
-use crate::report::run::lines::{Detail, EventLines};
+use crate::report::run::lines::Detail;
+use crate::report::run::news::RunNews;
 use crate::report::schedule::why;
 use crate::report::shared::{output, times};
 use crate::run::Event;
@@ -24,8 +26,7 @@ pub(super) struct NoticePrinter {
     /// Lines start with the time. The system journal adds it by itself.
     timed: bool,
     zone: Zone,
-    /// The events of each active run.
-    runs: BTreeMap<String, EventLines>,
+    runs: RunNews,
     /// Why each job was last skipped.
     skipped: BTreeMap<JobName, (FiringVerdict, String)>,
 }
@@ -36,13 +37,13 @@ impl NoticePrinter {
             terminal: *terminal,
             timed: std::env::var_os("JOURNAL_STREAM").is_none(),
             zone,
-            runs: BTreeMap::new(),
+            runs: RunNews::new(terminal.err, terminal.detail),
             skipped: BTreeMap::new(),
         }
     }
 
     /// The text, and the level of detail from which on it is printed.
-    fn text(&mut self, notice: &Notice<'_>) -> (Detail, String) {
+    fn text(&mut self, at: DateTime<Utc>, notice: &Notice<'_>) -> (Detail, String) {
         let (normal, always) = (Detail::Normal, Detail::Quiet);
         match notice {
             Notice::Serving {
@@ -62,13 +63,10 @@ impl NoticePrinter {
                 if let Event::StepStarted { step } = event {
                     self.skipped.remove(&step.job());
                 }
-                let (style, detail) = (self.terminal.err, self.terminal.detail);
-                let lines = self.runs.entry(run.clone());
-                let lines = lines.or_insert_with(|| EventLines::new(style, detail));
-                (always, lines.lines(event))
+                (always, self.runs.lines(run, event, at))
             }
             Notice::Run(RunMessage::Ended { run, failure, .. }) => {
-                self.runs.remove(run);
+                self.runs.ended(run);
                 let text = failure.as_ref().map(|RunFailure { message, help }| {
                     output::failure_text(&format!("run {run}: {message}"), help.as_deref(), self.terminal.err)
                 });
@@ -113,7 +111,7 @@ impl NoticeSubscriber for NoticePrinter {
         if let Notice::Serving { model, .. } = notice {
             self.zone = model.ops.timezone.clone();
         }
-        let (detail, text) = self.text(notice);
+        let (detail, text) = self.text(at, notice);
         if detail > self.terminal.detail {
             return;
         }

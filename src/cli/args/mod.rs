@@ -123,6 +123,9 @@ or 130 once they have ended. SIGHUP, or a change of the ops file: reads the file
 again; if it is invalid, the current one stays in force. Exits with 78 if the file
 is invalid at the start. If the state cannot be written, serve waits and retries.
 
+Prints every run of a target, a backup or a retention. A check is printed when its
+result changes, and once an hour while it is bad; with --verbose, always.
+
 Examples:
   opsrun serve
   opsrun serve /etc/opsrun/observer.kdl --state-dir /var/lib/opsrun

@@ -85,7 +85,13 @@ fn unused(document: &Document, findings: &mut Vec<Finding>) {
         .jobs()
         .find_map(|(_, job)| job.notify.as_ref())
         .map(|notify| notify.span);
-    for channel in &document.channels {
+    let fallbacks = document.channels.iter().filter_map(|channel| channel.fallback.as_ref());
+    let fallbacks: HashSet<&str> = fallbacks.map(|name| name.value.as_str()).collect();
+    let free = |channel: &&ChannelNode| {
+        let name = channel.name.as_ref();
+        name.is_none_or(|name| !fallbacks.contains(name.value.as_str()))
+    };
+    for channel in document.channels.iter().filter(free) {
         let (Some(name), Some(scope), None) = (&channel.name, channel.scope(), &channel.follows) else {
             continue;
         };

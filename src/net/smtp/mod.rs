@@ -171,7 +171,10 @@ pub async fn send(mail: Mail<'_>) -> MailAttempt {
         let closed = attempt.refused.iter().any(|(_, reply)| reply.code == CLOSING);
         let others = attempt.refused.len() < to.len();
         refused.extend(attempt.refused);
-        let broken = matches!(&attempt.result, Err(MailError::Net(_) | MailError::Garbled { .. }));
+        let broken = matches!(
+            &attempt.result,
+            Err(MailError::Net(_) | MailError::Garbled { .. } | MailError::Cut { .. })
+        );
         if !(broken && closed && others) {
             return MailAttempt {
                 result: attempt.result,

@@ -3,4 +3,5 @@
 pub mod history;
 pub mod json_lines;
 pub mod lines;
+pub mod news;
 pub mod progress;

@@ -109,13 +109,14 @@ pub struct Relay {
 const FREE: &str = "state = 'pending' AND channel = ?1 AND (due_at <= ?2 OR due_at > ?3)
                     AND (leased_until IS NULL OR leased_until <= ?2 OR leased_until > ?4)";
 
-/// No earlier message of its channel and key waits, and no earlier digest. A partial message holds up partial ones only.
+/// No earlier message of its channel and key waits, and no earlier digest; partial ones hold up recipients, not messages.
+/// A digest that another channel gave up may be about any key, and waits for all.
 const FIRST_OF_KEY: &str = "NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.state = 'pending' AND e.channel = m.channel
-                            AND (m.recipients IS NOT NULL OR e.recipients IS NULL)
+                            AND e.recipients IS NULL
                             AND e.key IN (m.key, 'digest') AND e.seq < m.seq)
-                            AND (m.key <> 'digest' OR m.recipients IS NULL OR NOT EXISTS (
+                            AND NOT (m.key = 'digest' AND m.given_up_by IS NOT NULL AND EXISTS (
                             SELECT 1 FROM outbox AS e WHERE e.state = 'pending' AND e.channel = m.channel
-                            AND e.recipients IS NOT NULL AND e.seq < m.seq))";
+                            AND e.recipients IS NULL AND e.seq < m.seq))";
 
 impl Store {
     /// The next message for a sender, if there is one.
@@ -156,6 +157,7 @@ impl Store {
                 {
                     relay_message(db, relay)?;
                 }
+                wake(db, id, now)?;
                 lift(db, id, true, now)
             }
             Settlement::Retry {
@@ -186,6 +188,7 @@ impl Store {
                     return Ok(());
                 }
                 if *progress {
+                    wake(db, id, now)?;
                     return lift(db, id, false, now);
                 }
                 if fresh {
@@ -205,10 +208,13 @@ impl Store {
                      WHERE id = ?1 AND state = 'pending' AND lease = ?4",
                     params![id, at, why, lease],
                 )?;
-                match relay {
-                    Some(relay) if changed > 0 => relay_message(db, relay),
-                    _ => Ok(()),
+                if changed == 0 {
+                    return Ok(());
                 }
+                if let Some(relay) = relay {
+                    relay_message(db, relay)?;
+                }
+                wake(db, id, now)
             }
         })
     }
@@ -245,6 +251,16 @@ impl Store {
             Ok(true)
         })
     }
+}
+
+/// Makes due the later messages that recipients of this one wait for.
+fn wake(db: &Connection, id: &str, now: DateTime<Utc>) -> rusqlite::Result<()> {
+    db.run(
+        "UPDATE outbox AS m SET due_at = min(due_at, ?2) WHERE state = 'pending' AND recipients IS NOT NULL AND EXISTS (
+         SELECT 1 FROM outbox AS e WHERE e.id = ?1 AND e.channel = m.channel AND e.seq < m.seq
+         AND (e.key IN (m.key, 'digest') OR m.key = 'digest'))",
+        params![id, Stamp(now)],
+    )
 }
 
 /// Makes due what waits for the channel of this message after a failed attempt; partial messages only `with_partial`.
@@ -286,6 +302,12 @@ fn claim(db: &Connection, request: &ClaimRequest<'_>) -> rusqlite::Result<Outbox
     let channel = request.channel;
     let (at, no_later, no_lease) = (Stamp(now), Stamp(now + MAX_WAIT), Stamp(now + lease + lease));
     let free = params![channel, at, no_later, no_lease];
+    // Leases that were given by a clock that was ahead would keep messages from being joined, and count as being sent.
+    db.execute(
+        "UPDATE outbox SET lease = NULL, leased_until = NULL
+         WHERE state = 'pending' AND channel = ?1 AND leased_until > ?2",
+        params![channel, no_lease],
+    )?;
     if let Some(until) = paused_until(db, channel, now)? {
         return Ok(OutboxClaim::Nothing(Some(until)));
     }
@@ -337,10 +359,7 @@ fn claim(db: &Connection, request: &ClaimRequest<'_>) -> rusqlite::Result<Outbox
             "UPDATE outbox SET lease = ?2, leased_until = ?3 WHERE id = ?1",
             params![message.id, name, Stamp(now + lease)],
         )?;
-        let earlier = match row.recipients {
-            None => earlier_partial(db, channel, row.seq, &row.key)?,
-            Some(_) => Vec::new(),
-        };
+        let earlier = earlier_partial(db, channel, row.seq, &row.key)?;
         return Ok(OutboxClaim::One(Box::new(ClaimedMessage {
             message,
             lease: name,

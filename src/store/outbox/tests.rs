@@ -397,7 +397,7 @@ fn a_recipient_that_waits_holds_up_nobody_else_and_keeps_the_order() {
         ("2", vec!["a".to_owned(), "c".to_owned()])
     );
     store
-        .settle_message("2", &second.lease, &partial(2, results(&["a", "c"], &[])), at(2))
+        .settle_message("2", &second.lease, &partial(3_000, results(&["a", "c"], &[])), at(2))
         .unwrap();
     let third = claimed(&store, 3);
     assert_eq!((third.message.id.as_str(), third.addressees(&all)), ("3", all.to_vec()));
@@ -447,7 +447,7 @@ fn a_partial_message_is_in_no_digest_and_counts_for_the_limit() {
     // Its recipients get the digest after what they wait for.
     assert_eq!(claimed.addressees(&["a".to_owned(), "b".to_owned()]), ["a"]);
     store
-        .settle_message("d", &claimed.lease, &partial(3, results(&["a"], &[])), at(3))
+        .settle_message("d", &claimed.lease, &partial(3_000, results(&["a"], &[])), at(3))
         .unwrap();
     assert_eq!(one(&store, &request("c", 4)), None);
     store.settle_message("1", &first.lease, &sent(), at(4)).unwrap();
@@ -737,4 +737,16 @@ fn a_state_of_before_has_nothing_to_deliver() {
 
 fn new_message() -> Addressed<'static> {
     new("1", "c", "k", 0)
+}
+
+#[test]
+fn nothing_waits_for_a_time_that_a_wrong_clock_had_set() {
+    let (_dir, store) = open();
+    // Ten hours ahead: one is being sent, and that process is gone.
+    enqueue(&store, &[new("1", "c", "k", 36_000), new("2", "c", "l", 36_000)]);
+    assert!(one(&store, &request("c", 36_000)).is_some());
+    assert_eq!(one(&store, &request("c", 0)), None);
+    store.due_after_clock_was_set_back(at(0)).unwrap();
+    let ids = [0, 1].map(|seconds| one(&store, &request("c", seconds)).unwrap().0);
+    assert_eq!(ids, ["1", "2"], "a lease of that time counts no longer");
 }

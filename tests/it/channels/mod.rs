@@ -18,7 +18,7 @@ mod mail_trouble;
 #[cfg(feature = "http")]
 mod shapes;
 #[cfg(feature = "email")]
-mod smtp;
+pub mod smtp;
 #[cfg(feature = "http")]
 mod web;
 #[cfg(not(all(feature = "http", feature = "email")))]

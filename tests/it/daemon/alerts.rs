@@ -80,3 +80,26 @@ fn what_was_cut_short_is_told_by_whoever_comes_next() {
     serve.term();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL).unwrap();
 }
+
+#[test]
+fn it_prints_what_changed_and_not_that_all_is_well() {
+    let world = Workspace::of_jobs(
+        r#"
+        check "c" { shell "echo x >> asked; test ! -e bad || exit 2"; every "100ms"; }
+        "#,
+    );
+    let mut serve = world.serve();
+    super::until(|| world.lines_of("asked") > 5);
+    fs::write(world.at("bad"), "").unwrap();
+    serve.says("critical  check:c");
+    let before = world.lines_of("asked");
+    super::until(|| world.lines_of("asked") > before + 5);
+    fs::remove_file(world.at("bad")).unwrap();
+    serve.says("ok        check:c");
+    let asked = world.lines_of("asked");
+    super::until(|| world.lines_of("asked") > asked + 5);
+    let printed = serve.term();
+    for line in ["critical  check:c", "ok        check:c"] {
+        assert_eq!(printed.matches(line).count(), 1, "{printed}");
+    }
+}

@@ -1,6 +1,6 @@
 //! What becomes of a job that still runs, keeps failing, or was due when nobody was there.
 
-use super::next;
+use super::{Serve, next};
 use crate::support::workspace::{Workspace, is_gone};
 use chrono::Timelike as _;
 use std::fs;
@@ -88,7 +88,7 @@ fn a_check_goes_on_beside_a_long_run_that_asked_it_too() {
         "#,
     );
     let fifo = world.fifo("fifo");
-    let mut serve = world.serve();
+    let mut serve = Serve::start(world.command(&["serve", "--verbose"]));
     next(&fifo);
     for _ in 0..5 {
         serve.says("ok        check:c");
