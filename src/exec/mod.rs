@@ -1,6 +1,7 @@
 //! Plan → events: what is done, in which order, and what becomes of it.
 //!
 //! - [`survey`]: what is there before anything happens; the facts that plans are built from
+//! - [`own_copies`]: the newest copy of a backup
 //! - `longest_keep`: what other retentions keep · `source_loss`: what a source lost
 //! - [`engine`]: the one loop over the steps · `due_steps`: those that wait for a slot · `step_thread`: work that blocks
 //! - [`pool`]: the slots for steps, over all runs of the process · [`recorder`]: where events go
@@ -13,6 +14,7 @@ pub mod action;
 mod due_steps;
 pub mod engine;
 mod longest_keep;
+pub mod own_copies;
 pub mod pool;
 pub mod recorder;
 mod source_loss;
@@ -23,6 +25,7 @@ pub mod survey;
 use crate::clock::Stopwatch;
 use crate::liveness::children::Children;
 use crate::signal::Stop;
+use own_copies::OwnCopies;
 use pool::PoolMember;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,6 +38,8 @@ pub struct RunSettings {
     pub stop: Stop,
     /// Marks of its commands.
     pub children: Arc<Children>,
+    /// What a check of a backup's age asks when the history knows of no success.
+    pub copies: Arc<OwnCopies>,
 }
 
 /// When a step has to end: asked to by a signal, or by its own timeout.

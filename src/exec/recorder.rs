@@ -16,6 +16,11 @@ pub trait Memory {
     fn remember_marker(&mut self, backup: &str, path: &Path, id: &str) -> Result<(), RecordError>;
 
     fn history_of(&mut self, job: &JobName) -> Result<JobHistory, RecordError>;
+
+    /// What a check measured when it was last asked, as JSON.
+    fn reading_of(&mut self, check: &str) -> Result<Option<String>, RecordError>;
+
+    fn remember_reading(&mut self, check: &str, json: &str) -> Result<(), RecordError>;
 }
 
 /// Records durably, and remembers.
@@ -36,6 +41,11 @@ pub trait Recorder: Sync {
 
     /// What the history says of a job, this run's part of it included.
     fn history_of(&self, job: &JobName) -> Result<JobHistory, RecordError>;
+
+    /// What a check measured when it was last asked, as JSON.
+    fn reading_of(&self, check: &str) -> Result<Option<String>, RecordError>;
+
+    fn remember_reading(&self, check: &str, json: &str) -> Result<(), RecordError>;
 }
 
 pub struct Shared<'a> {
@@ -70,6 +80,14 @@ impl Recorder for Shared<'_> {
 
     fn history_of(&self, job: &JobName) -> Result<JobHistory, RecordError> {
         self.with(|inner| inner.journal.history_of(job))
+    }
+
+    fn reading_of(&self, check: &str) -> Result<Option<String>, RecordError> {
+        self.with(|inner| inner.journal.reading_of(check))
+    }
+
+    fn remember_reading(&self, check: &str, json: &str) -> Result<(), RecordError> {
+        self.with(|inner| inner.journal.remember_reading(check, json))
     }
 }
 

@@ -9,6 +9,7 @@
 //!
 //! Invariant: creates no state and changes none.
 
+mod lost_history;
 pub mod outlook;
 pub mod simulate;
 pub mod status;

@@ -5,6 +5,7 @@
 
 use crate::clock::MillisUtc;
 use crate::daemon::timetable::Timetable;
+use crate::inspect::lost_history;
 use crate::inspect::outlook::{JobOutlook, JobPast, outlook};
 use crate::inspect::waiting::waiting;
 use crate::launch::LaunchError;
@@ -31,7 +32,7 @@ pub fn status(model: &Model, undelivered: Vec<Undelivered>, now: DateTime<Utc>) 
     let orphans = children::orphans(&model.ops.state_dir);
     let mut jobs = Vec::new();
     for job in model.jobs().map(|job| job.name()) {
-        let standing = store.job_status(&job)?;
+        let standing = lost_history::job_status(model, &store, &job)?;
         let waiting = waiting(model, &open, &job);
         let outlook = match timetable.find(&job) {
             Some(scheduled) => {
@@ -120,7 +121,7 @@ fn is_bad(job: &JobDocument) -> bool {
     !job.paused && (bad || job.overdue_since.is_some() || job.handled_until.is_some())
 }
 
-/// Rank of a job that is overdue, or stands still: like an interrupted one.
+/// Rank of a job that is overdue, or waits for the clock: like an interrupted one.
 const OVERDUE: u8 = 4;
 /// Rank of a job that never ran: needs a look, but nothing went wrong.
 const NEVER_RAN: u8 = 9;

@@ -3,6 +3,7 @@
 //! Invariant: the reasons are those that were recorded with the decisions.
 
 use crate::daemon::timetable::Timetable;
+use crate::inspect::lost_history;
 use crate::inspect::outlook::{JobPast, outlook};
 use crate::inspect::status::worst_outcome;
 use crate::inspect::waiting::waiting;
@@ -15,7 +16,7 @@ use crate::report::schedule::status::LeftRunning;
 use crate::report::schedule::why::{Because, FORMAT, JobRun, JobSchedule, RootCause, Silencer, WhyDocument};
 use crate::run::{Event, Outcome, State};
 use crate::store::schedules::FiringVerdict;
-use crate::store::{RunEnd, RunFilter, RunSummary, Store};
+use crate::store::{JobResult, RunEnd, RunFilter, RunSummary, Store};
 use crate::units::millis;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
@@ -27,11 +28,11 @@ use std::collections::BTreeMap;
 pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Result<WhyDocument, LaunchError> {
     known(model, Some(job))?;
     let store = Store::open_or_empty(&model.ops.state_dir)?;
-    let standing = store.job_status(job)?;
+    let standing = lost_history::job_status(model, &store, job)?;
     let timetable = Timetable::new(model);
     let agenda = store.agenda()?;
     let mut past = store.decisions(job, limit)?;
-    // Decisions of one tick have no order of their own: use the order of their instants. Those of different ticks keep
+    // Decisions of one tick have no order of their own: use the order of their instants. Decisions of different ticks keep
     // theirs, whatever the clock was then.
     for tick in past.chunk_by_mut(|one, other| one.at == other.at) {
         tick.sort_by_key(|past| std::cmp::Reverse(past.decision.last));
@@ -46,7 +47,10 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
         )?
         .into_iter()
         .map(|run| job_run(&store, job, run));
-    let runs = runs.collect::<Result<_, _>>()?;
+    let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
+    if runs.is_empty() {
+        runs.extend(standing.last.as_ref().map(unknown_run));
+    }
     let request = RunRequest {
         only: vec![job.to_string()],
         ..RunRequest::default()
@@ -106,11 +110,26 @@ fn because(why: &WhyDocument) -> Because {
         () if why.paused.is_some() => Because::Paused,
         () if why.back_off.is_some() => Because::BackedOff,
         () if why.waiting_since.is_some() => Because::Queued,
-        () if why.handled_until.is_some() => Because::StandsStill,
+        () if why.handled_until.is_some() => Because::WaitsForClock,
         () if why.overdue_since.is_some() => Because::Overdue,
         () if not_run => Because::NotRun,
         () if begun.is_some() => Because::Ran,
         () => Because::Never,
+    }
+}
+
+/// A run of which only its copy is known.
+fn unknown_run(last: &JobResult) -> JobRun {
+    let outcome = worst_outcome(&last.outcomes);
+    JobRun {
+        run: last.run.clone(),
+        begun_at: last.at,
+        instants: Vec::new(),
+        command: String::new(),
+        state: outcome.map(|outcome| outcome.state),
+        summary: outcome.map(|outcome| outcome.summary.clone()),
+        waited: None,
+        root: None,
     }
 }
 

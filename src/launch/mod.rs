@@ -17,7 +17,7 @@ pub mod history;
 pub mod job_ends;
 mod left_running;
 mod locks;
-mod own_writer;
+pub mod own_writer;
 pub mod prune;
 pub mod restore;
 mod resurvey;
@@ -34,6 +34,7 @@ pub use settings::{Apply, Awaited, step_pool, steps, threads};
 use crate::alert::recorder::AlertRecorder;
 use crate::clock::Stopwatch;
 use crate::exec::engine;
+use crate::exec::own_copies::OwnCopies;
 use crate::exec::recorder::Memory;
 use crate::exec::survey::{self, World};
 use crate::exec::{RunSettings, action::recover};
@@ -143,6 +144,7 @@ pub fn apply(
             slots: Arc::clone(&slots),
             stop: how.stop.clone(),
             children: Arc::new(Children::of(&model.ops.state_dir, &run)?),
+            copies: Arc::new(OwnCopies::new(model, own_writer::known(model, &store)?)),
         };
         let look = Resurvey {
             model,
@@ -300,6 +302,16 @@ impl Memory for Tee<'_> {
     fn history_of(&mut self, job: &JobName) -> Result<JobHistory, RecordError> {
         let history = self.store.job_history(job);
         history.map_err(|source| unrecorded(self.store, source))
+    }
+
+    fn reading_of(&mut self, check: &str) -> Result<Option<String>, RecordError> {
+        let reading = self.store.reading(check);
+        reading.map_err(|source| unrecorded(self.store, source))
+    }
+
+    fn remember_reading(&mut self, check: &str, json: &str) -> Result<(), RecordError> {
+        let done = self.store.remember_reading(check, crate::clock::now(), json);
+        done.map_err(|source| unrecorded(self.store, source))
     }
 }
 

@@ -59,6 +59,17 @@ pub enum Probe {
         #[cfg_attr(test, schemars(with = "Levels<u64>"))]
         age: Levels<Duration>,
     },
+    // A missing file is critical. A last component with `*`, `?` or `[` is a pattern, unless a file is called that: of the files that it matches the newest counts.
+    /// How large is the file, and did it shrink?
+    FileSize {
+        /// The file, or a pattern.
+        #[serde(serialize_with = "serialize_path")]
+        #[cfg_attr(test, schemars(with = "crate::path::AbsolutePath"))]
+        path: PathBuf,
+        /// Its limits.
+        #[serde(flatten)]
+        limits: SizeLimits,
+    },
     /// How much is free on the file system of this path?
     DiskSpace {
         /// The path.
@@ -100,6 +111,8 @@ pub enum Probe {
         #[serde(serialize_with = "serialize_option")]
         #[cfg_attr(test, schemars(with = "Option<crate::path::AbsolutePath>"))]
         ca_file: Option<PathBuf>,
+        /// False when its dates alone count.
+        verified: bool,
     },
     /// How fresh and how slow is another job, by the history?
     Job {
@@ -115,6 +128,18 @@ pub enum Probe {
         #[cfg_attr(test, schemars(with = "Levels<u64>"))]
         duration: Levels<Duration>,
     },
+}
+
+/// From which sizes on a file is critical; null is never.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SizeLimits {
+    /// Below this many bytes.
+    pub least: Option<u64>,
+    /// Above this many bytes.
+    pub most: Option<u64>,
+    /// When it is smaller than the last one by this percentage or more.
+    pub shrunk: Option<u8>,
 }
 
 /// What a web server is asked, and what it must answer.
@@ -184,6 +209,10 @@ impl Probe {
     pub fn text(&self) -> ProbeText {
         match self {
             Self::FileAge { path, age } => ProbeText::new(format!("age of {}", shown(path))).times("", age),
+            Self::FileSize { path, limits } => ProbeText {
+                levels: limits.texts(),
+                ..ProbeText::new(format!("size of {}", shown(path)))
+            },
             Self::DiskSpace { path, free } => {
                 ProbeText::new(format!("free space at {}", shown(path))).levels("", "below", free, Space::to_string)
             }
@@ -195,11 +224,19 @@ impl Probe {
                 ProbeText::new(format!("connection to {address}")).times("latency: ", latency)
             }
             Self::Http(http) => http.text(),
-            Self::TlsExpiry { address, left, ca_file } => ProbeText::new(format!("certificate of {address}"))
-                .levels("", "with less than", left, |left| {
-                    format!("{} left", show_duration(*left))
-                })
-                .trusts(ca_file.as_ref()),
+            Self::TlsExpiry {
+                address,
+                left,
+                ca_file,
+                verified,
+            } => {
+                let what = if *verified { "" } else { "dates of the " };
+                ProbeText::new(format!("{what}certificate of {address}"))
+                    .levels("", "with less than", left, |left| {
+                        format!("{} left", show_duration(*left))
+                    })
+                    .trusts(ca_file.as_ref())
+            }
             Self::Job { job, age, duration } => ProbeText::new(format!("history of {job}"))
                 .times("age of the last success: ", age)
                 .times("duration: ", duration),
@@ -215,11 +252,23 @@ impl Probe {
                 headers.chain([&http.url]).collect()
             }
             Self::FileAge { .. }
+            | Self::FileSize { .. }
             | Self::DiskSpace { .. }
             | Self::Tcp { .. }
             | Self::TlsExpiry { .. }
             | Self::Job { .. } => Vec::new(),
         }
+    }
+}
+
+impl SizeLimits {
+    fn texts(&self) -> Vec<String> {
+        let least = self.least.map(|least| format!("critical below {}", show_size(least)));
+        let most = self.most.map(|most| format!("critical above {}", show_size(most)));
+        let shrunk = self
+            .shrunk
+            .map(|share| format!("critical when {share}% smaller than the last one"));
+        least.into_iter().chain(most).chain(shrunk).collect()
     }
 }
 
@@ -439,6 +488,7 @@ mod tests {
             address: address(),
             left: at(None, Some(minute)),
             ca_file: None,
+            verified: true,
         };
         assert_eq!(tls.text().levels, ["critical with less than 1m left"]);
         let http = Probe::Http(Box::new(HttpProbe {

@@ -8,6 +8,7 @@ use super::statements::Statements as _;
 use super::{Store, StoreError};
 use crate::path::RelPath;
 use chrono::{DateTime, Utc};
+use rusqlite::OptionalExtension as _;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 use std::os::unix::ffi::OsStrExt as _;
@@ -33,6 +34,18 @@ impl Store {
         self.execute(sql, params![backup, path_value(path.as_os_str().as_bytes()), id])
     }
 
+    /// What a check measured when it was last asked.
+    pub fn reading(&self, check: &str) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT json FROM readings WHERE job = ?1";
+        self.read(|db| db.query_row(sql, [check], |row| row.get(0)).optional())
+    }
+
+    pub fn remember_reading(&self, check: &str, now: DateTime<Utc>, json: &str) -> Result<(), StoreError> {
+        let sql = "INSERT INTO readings (job, at, json) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET at = excluded.at, json = excluded.json";
+        self.execute(sql, params![check, Stamp(now), json])
+    }
+
     /// Files below `source` that may not be deleted yet, in path order.
     pub fn holds(&self, source: &Path, now: DateTime<Utc>) -> Result<Vec<RelPath>, StoreError> {
         let source = path_value(source.as_os_str().as_bytes());
@@ -50,7 +63,6 @@ impl Store {
     }
 
     /// Keeps `paths` below `source` from deletion until `until`; a later end that was set before stays.
-    /// Holds that have run out are dropped on the way.
     pub fn add_holds(
         &self,
         source: &Path,
@@ -59,9 +71,8 @@ impl Store {
         run: &str,
     ) -> Result<(), StoreError> {
         let source = path_value(source.as_os_str().as_bytes());
-        let (now, until) = (Stamp(crate::clock::now()), Stamp(until));
+        let until = Stamp(until);
         self.write(|db| {
-            db.execute("DELETE FROM holds WHERE until <= ?1", [&now])?;
             let mut statement = db.prepare(
                 "INSERT INTO holds (source, path, until, run) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT DO UPDATE SET until = excluded.until, run = excluded.run WHERE excluded.until > until",

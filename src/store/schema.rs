@@ -184,6 +184,14 @@ CREATE TABLE waits (
 ) STRICT;
 CREATE INDEX decisions_by_run ON decisions (run) WHERE run IS NOT NULL;
 ",
+    // What a check measured, for its next look: neither pruned with the history nor part of it.
+    "
+CREATE TABLE readings (
+    job TEXT PRIMARY KEY,
+    at TEXT NOT NULL,
+    json TEXT NOT NULL
+) STRICT;
+",
 ];
 
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -140,6 +140,14 @@ impl Memory for Watcher<'_> {
     fn history_of(&mut self, _: &JobName) -> Result<JobHistory, RecordError> {
         Ok(JobHistory::default())
     }
+
+    fn reading_of(&mut self, _: &str) -> Result<Option<String>, RecordError> {
+        Ok(None)
+    }
+
+    fn remember_reading(&mut self, _: &str, _: &str) -> Result<(), RecordError> {
+        Ok(())
+    }
 }
 
 fn model(targets: Vec<Target>) -> Model {
@@ -167,6 +175,7 @@ fn model(targets: Vec<Target>) -> Model {
 fn target(name: &str, line: &str, needs: &[String]) -> Target {
     Target {
         name: name.to_owned(),
+        stdout: None,
         command: Command {
             program: Program::Shell(line.to_owned()),
             cwd: PathBuf::from("/"),
@@ -208,6 +217,7 @@ fn run(plan: &Plan, watcher: &mut Watcher<'_>, stop: Stop) -> Result<Status, Rec
         slots: Arc::new(StepPool::new(watcher.width, watcher.width).member(opsrun::clock::now())),
         stop,
         children: Arc::new(Children::of(state.path(), "01JD").unwrap()),
+        copies: Arc::default(),
     };
     engine::run(
         plan,

@@ -232,7 +232,7 @@ fn probes_arrive() {
     assert_eq!(url("hidden"), Value::Secret(SecretSource::Env("HEALTH_URL".to_owned())));
     assert!(matches!(url("fetched"), Value::Secret(SecretSource::Command(words, _)) if words.len() == 3));
     assert!(
-        matches!(&check("certificate").probe, Probe::TlsExpiry { address, left, ca_file }
+        matches!(&check("certificate").probe, Probe::TlsExpiry { address, left, ca_file, verified: true }
         if address.to_string() == "api.example.com:443"
             && *left == Levels { warn: Some(21 * DAY), critical: Some(7 * DAY) }
             && *ca_file == Some(PathBuf::from("/etc/ca.pem")))

@@ -81,8 +81,8 @@ pub enum Because {
     LeftRunning,
     /// It is queued until its previous run ends.
     Queued,
-    /// Its schedule stands still: the clock is before what was handled.
-    StandsStill,
+    /// Its schedule waits for the clock: the clock is before what was handled.
+    WaitsForClock,
     /// It should have run, but did not start.
     Overdue,
     /// The latest decision is not to run it.
@@ -129,7 +129,7 @@ pub struct JobRun {
     pub begun_at: DateTime<Utc>,
     /// The instants it was started for; empty if it was started by hand.
     pub instants: Vec<Occurrence>,
-    /// The command line.
+    /// The command line; empty for a run that made a copy and is not in the history.
     pub command: String,
     /// What the run waited for before it began; null if it began at once.
     pub waited: Option<Waited>,
@@ -247,9 +247,11 @@ fn answer(why: &WhyDocument, zone: &Zone) -> String {
                 local(since)
             )
         }),
-        Because::StandsStill => why.handled_until.map(|until| {
+        Because::WaitsForClock => why.handled_until.map(|until| {
             let (until, check) = (local(until), advice(CHECK_CLOCK));
-            format!("stands still: its schedule was handled up to {until}, and the clock is before that; {check}")
+            format!(
+                "waits for the clock: its schedule was handled up to {until}, and the clock is before that; {check}"
+            )
         }),
         Because::NotRun => why.decisions.first().map(|StoredDecision { decision, .. }| {
             let at = local(decision.last);
@@ -275,6 +277,9 @@ fn answer(why: &WhyDocument, zone: &Zone) -> String {
 }
 
 fn begun_for(run: &JobRun, zone: &Zone) -> String {
+    if run.command.is_empty() {
+        return "in a run that the history does not know".to_owned();
+    }
     if run.instants.is_empty() {
         return format!("by hand (`{}`)", one_line(&run.command));
     }
@@ -341,6 +346,7 @@ fn run_cells(run: &JobRun, zone: &Zone) -> [Cell; 5] {
         run.run.clone().into(),
         times::local(run.begun_at, zone).into(),
         match run.instants.as_slice() {
+            [] if run.command.is_empty() => "not in the history".into(),
             [] => format!("`{}`", one_line(&run.command)).into(),
             all => instants(all, zone).into(),
         },

@@ -9,6 +9,7 @@ mod asking;
 #[cfg(feature = "http")]
 mod cut;
 mod local;
+mod sizes;
 mod tcp;
 #[cfg(feature = "http")]
 mod tls;

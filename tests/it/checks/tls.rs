@@ -35,7 +35,7 @@ fn expiry_within(host: &str, stub: &Stub, ca_file: Option<&Path>, limit: Duratio
     in_time(tls_expiry::probe(
         &address,
         &left,
-        ca_file,
+        Some(ca_file),
         limit,
         &Stop::new().unwrap(),
     ))
@@ -258,6 +258,6 @@ fn a_host_that_no_certificate_can_be_for_is_unknown() {
         port: 443,
     };
     let stop = Stop::new().unwrap();
-    let outcome = in_time(tls_expiry::probe(&address, &none(), None, SHORT, &stop));
+    let outcome = in_time(tls_expiry::probe(&address, &none(), Some(None), SHORT, &stop));
     expect(&outcome, State::Unknown, "`a b` cannot be the name in a certificate");
 }

@@ -4,6 +4,7 @@
 //! - [`again`]: a command in the run changes what is to be copied and deleted
 //! - [`channel_secrets`]: nor those by which somebody is told, while the schedules run, too
 //! - [`gates`]: what a closed gate leaves alone; one order with one thread; signals
+//! - [`lost_state`]: what the copies say without it
 //! - [`limits`]: few open files, small files
 //! - [`random_secrets`]: any secret, in any place, in any form
 //! - [`sandboxed`]: without a system call
@@ -19,7 +20,9 @@ mod again;
 mod channel_secrets;
 mod gates;
 mod limits;
+mod lost_state;
 mod random_secrets;
 mod sandboxed;
 mod secrets;
+mod stdout;
 mod surroundings;

@@ -135,6 +135,7 @@ pub fn checks() -> Vec<Check> {
                 address: address("::1", 443),
                 left: levels(Some(second * 86_400 * 21), Some(second * 86_400 * 7)),
                 ca_file: None,
+                verified: true,
             },
         ),
         check(
@@ -152,6 +153,7 @@ pub fn targets() -> Vec<Target> {
     let target = |name: &str, command| Target {
         name: name.to_owned(),
         command,
+        stdout: None,
         timeout: None,
         kill_after: Duration::from_secs(10),
         retry: None,

@@ -1,8 +1,8 @@
 //! `check`: a question about the state of something, asked by one probe.
 //!
-//! A new probe is one new file and three touched:
-//! - new: `exec/action/check/<probe>.rs`, which asks
-//! - touched: `probes` here, with its row and its decoding; `model/check.rs`, with its settings, what JSON calls them, and its
+//! A new probe is two new files and three touched:
+//! - new: `exec/action/check/<probe>.rs`, which asks; `probes/<probe>.rs` here, with its row and its decoding
+//! - touched: `probes`, the list of them; `model/check.rs`, with its settings, what JSON calls them, and its
 //!   words in the plan; `exec/action/check/mod.rs`, which calls the new file
 //!
 //! Reports a check without a probe, or with several (OPS6001).

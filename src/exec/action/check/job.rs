@@ -1,11 +1,13 @@
 //! How fresh and how slow another job is, by the history.
 //!
-//! Takes what the history says and the present, gives an outcome. Waits for nothing.
+//! Takes what the history says and the present, gives an outcome. Waits for nothing. Where the history knows no success of
+//! a backup, its newest copy counts: the state may be lost, and the copies are all there.
 //! Invariant: a job that never succeeded is critical where its freshness is asked for; where only the length of its
 //! runs is asked for and none ended, it is unknown.
 
 use super::measured;
 use crate::exec::action::outcome;
+use crate::exec::own_copies::NewestCopy;
 use crate::model::JobName;
 use crate::model::check::Levels;
 use crate::run::{JobHistory, Outcome, State};
@@ -13,12 +15,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::cmp::Reverse;
 use std::time::Duration;
 
-/// By how much the clock may have been set back since a step of this run ended.
-const BACK: TimeDelta = TimeDelta::seconds(1);
+/// By how much a clock may be corrected without a word.
+const BACK: TimeDelta = TimeDelta::seconds(60);
 
 pub fn probe(
     job: &JobName,
     history: JobHistory,
+    copy: Option<&NewestCopy>,
     age: &Levels<Duration>,
     duration: &Levels<Duration>,
     now: DateTime<Utc>,
@@ -27,7 +30,7 @@ pub fn probe(
     let mut found = Vec::new();
     // Without thresholds, everything known is reported.
     if asked(age) || !asked(duration) || history.succeeded_at.is_some() {
-        found.push(freshness(job, history.succeeded_at, age, now));
+        found.push(freshness(job, history.succeeded_at, copy, age, now));
     }
     if asked(duration) || history.took.is_some() {
         found.push(match history.took {
@@ -45,24 +48,38 @@ pub fn probe(
 fn freshness(
     job: &JobName,
     succeeded_at: Option<DateTime<Utc>>,
+    copy: Option<&NewestCopy>,
     age: &Levels<Duration>,
     now: DateTime<Utc>,
 ) -> (State, String) {
-    let Some(at) = succeeded_at else {
-        return (State::Critical, format!("{job} never succeeded"));
-    };
+    match (succeeded_at, copy) {
+        (Some(at), _) => aged("its last success", at, age, now, |age| {
+            format!("last success {age} ago")
+        }),
+        (None, Some(NewestCopy::Found { at, .. })) => aged("its newest copy", *at, age, now, |age| {
+            format!("newest copy {age} old, of a run that the history does not know")
+        }),
+        (None, Some(NewestCopy::Absent(why) | NewestCopy::Unreachable(why))) => (
+            State::Unknown,
+            format!("the history knows no success of {job}, and its copies cannot be read: {why}"),
+        ),
+        (None, Some(NewestCopy::Nothing) | None) => (State::Critical, format!("{job} never succeeded")),
+    }
+}
+
+fn aged(
+    what: &str,
+    at: DateTime<Utc>,
+    age: &Levels<Duration>,
+    now: DateTime<Utc>,
+    words: impl Fn(String) -> String,
+) -> (State, String) {
     let passed = now.signed_duration_since(at);
     if passed < -BACK {
-        return (
-            State::Unknown,
-            format!(
-                "its last success is in the future: {}",
-                at.format("%Y-%m-%d %H:%M:%S UTC")
-            ),
-        );
+        let at = at.format("%Y-%m-%d %H:%M:%S UTC");
+        return (State::Unknown, format!("{what} is in the future: {at}"));
     }
-    let passed = passed.to_std().unwrap_or_default();
-    measured::from(passed, |age| format!("last success {age} ago"), age)
+    measured::from(passed.to_std().unwrap_or_default(), words, age)
 }
 
 /// How bad, among what can be found here.
@@ -103,7 +120,7 @@ mod tests {
             succeeded_at: ago.map(|seconds| now - TimeDelta::seconds(seconds)),
             took: took.map(Duration::from_millis),
         };
-        let outcome = probe(&"target:bad".parse().unwrap(), history, age, duration, now);
+        let outcome = probe(&"target:bad".parse().unwrap(), history, None, age, duration, now);
         (outcome.state, outcome.summary)
     }
 
@@ -130,6 +147,39 @@ mod tests {
     }
 
     #[test]
+    fn without_a_history_the_newest_copy_counts() {
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let of = |copy| {
+            let job = "backup:b".parse().unwrap();
+            let outcome = probe(&job, JobHistory::default(), Some(&copy), &AGE, &NONE, now);
+            (outcome.state, outcome.summary)
+        };
+        let made = |ago| NewestCopy::Found {
+            name: "b-1".to_owned(),
+            run: "1".to_owned(),
+            at: now - TimeDelta::seconds(ago),
+        };
+        let text = "newest copy 30s old, of a run that the history does not know";
+        assert_eq!(of(made(30)), (State::Ok, text.to_owned()));
+        assert_eq!(of(made(700)).0, State::Critical);
+        assert_eq!(of(made(-60)).0, State::Unknown);
+        assert_eq!(
+            of(NewestCopy::Nothing),
+            (State::Critical, "backup:b never succeeded".to_owned())
+        );
+        for lost in [
+            NewestCopy::Absent("gone".to_owned()),
+            NewestCopy::Unreachable("gone".to_owned()),
+        ] {
+            let (state, text) = of(lost);
+            assert!(
+                state == State::Unknown && text.ends_with("its copies cannot be read: gone"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn a_history_without_answers_is_never_ok() {
         assert_eq!(
             asked(None, None, &AGE, &NONE),
@@ -152,7 +202,12 @@ mod tests {
             asked(Some(-1), None, &AGE, &NONE),
             (State::Ok, "last success 0s ago".to_owned())
         );
-        assert_eq!(asked(Some(-30), Some(5), &AGE, &DURATION).0, State::Unknown);
+        assert_eq!(
+            asked(Some(-60), None, &AGE, &NONE).0,
+            State::Ok,
+            "the clock was corrected"
+        );
+        assert_eq!(asked(Some(-61), Some(5), &AGE, &DURATION).0, State::Unknown);
         assert_eq!(asked(None, Some(500), &NONE, &DURATION).0, State::Ok);
     }
 }

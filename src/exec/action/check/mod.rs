@@ -2,8 +2,8 @@
 //!
 //! Takes plain values of the model, thresholds and a time limit; gives ok, warning, critical or unknown with the
 //! measured value in the summary. Secrets are fetched first, and not within the check's timeout.
-//! - [`file_age`], [`disk_space`]: ask a file system · [`tcp`], [`http`], [`tls_expiry`]: ask a server
-//! - [`command`]: asks a command, like Nagios · [`job`]: asks the history · [`answer`]: what they have in common
+//! - [`file_age`], [`file_size`], [`disk_space`]: ask a file system · [`tcp`], [`http`], [`tls_expiry`]: ask a server
+//! - [`command`]: asks a command, like Nagios · [`job`]: asks the history, or the copies · [`answer`]: what they have in common
 //!
 //! Invariant: what could not be found out is unknown, never ok. A probe ends within its time limit, or at once when the
 //! run must stop.
@@ -12,6 +12,7 @@ pub mod answer;
 pub mod command;
 pub mod disk_space;
 pub mod file_age;
+pub mod file_size;
 mod file_system;
 pub mod http;
 pub mod job;
@@ -22,19 +23,26 @@ pub mod tcp;
 pub mod tls_expiry;
 
 use super::{Context, Ended, outcome};
+use crate::blocking;
 use crate::clock;
-use crate::model::JobName;
-use crate::model::check::{Check, HttpProbe, Probe};
-use crate::run::{JobHistory, Outcome, RecordError, State};
+use crate::exec::own_copies::{NewestCopy, OwnCopies};
+use crate::exec::recorder::Recorder;
+use crate::model::check::{Check, HttpProbe, Probe, Worst};
+use crate::model::{JobKind, JobName};
+use crate::run::{Outcome, State};
 use crate::secret::{SecretError, Vault};
 use crate::signal::Stop;
+use crate::units::show_duration;
 use answer::{Redaction, capped, interrupted};
+use file_size::FileSizeCheck;
+use std::sync::Arc;
 
 pub async fn run(context: &Context<'_>, check: &Check) -> Ended {
     let from = CheckSources {
         vault: context.secrets,
         stop: &context.how.stop,
-        history: &|job| context.history_of(job),
+        memory: context.recorder,
+        copies: &context.how.copies,
     };
     ask(check, from).await
 }
@@ -44,23 +52,67 @@ pub async fn run(context: &Context<'_>, check: &Check) -> Ended {
 pub struct CheckSources<'a> {
     pub vault: &'a Vault,
     pub stop: &'a Stop,
-    pub history: &'a (dyn Fn(&JobName) -> Result<JobHistory, RecordError> + Sync),
+    pub memory: &'a dyn Recorder,
+    pub copies: &'a Arc<OwnCopies>,
 }
 
 pub async fn ask(check: &Check, from: CheckSources<'_>) -> Ended {
     let (stop, timeout) = (from.stop, check.timeout);
     let found = match &check.probe {
         Probe::FileAge { path, age } => file_age::probe(path, age, timeout, stop).await,
+        Probe::FileSize { path, limits } => {
+            let asked = FileSizeCheck {
+                name: &check.name,
+                path,
+                limits: *limits,
+            };
+            file_size::probe(asked, timeout, from.memory, stop).await?
+        }
         Probe::DiskSpace { path, free } => disk_space::probe(path, free, timeout, stop).await,
         Probe::Command { command: asked } => command::probe(asked, timeout, check.kill_after, from.vault, stop).await,
         Probe::Tcp { address, latency } => tcp::probe(address, latency, timeout, stop).await,
         Probe::Http(probe) => asked_of_web(check, probe, from).await,
-        Probe::TlsExpiry { address, left, ca_file } => {
-            tls_expiry::probe(address, left, ca_file.as_deref(), timeout, stop).await
+        Probe::TlsExpiry {
+            address,
+            left,
+            ca_file,
+            verified,
+        } => {
+            let trust = verified.then_some(ca_file.as_deref());
+            tls_expiry::probe(address, left, trust, timeout, stop).await
         }
-        Probe::Job { job, age, duration } => job::probe(job, (from.history)(job)?, age, duration, clock::now()),
+        Probe::Job { job, age, duration } => {
+            let history = from.memory.history_of(job)?;
+            let lost = history.succeeded_at.is_none() && job.kind == JobKind::Backup;
+            let copy = match lost {
+                true => Some(newest_copy(check, job, from).await),
+                false => None,
+            };
+            job::probe(job, history, copy.as_ref(), age, duration, clock::now())
+        }
     };
     Ok(capped(found, check.worst))
+}
+
+/// The newest copy of a backup whose success the history does not know.
+async fn newest_copy(check: &Check, job: &JobName, from: CheckSources<'_>) -> NewestCopy {
+    let (copies, name) = (Arc::clone(from.copies), job.name.clone());
+    let about = format!("the copies of {job}");
+    let read = blocking::call(&about, move || copies.newest(&name));
+    let found = tokio::select! {
+        biased;
+        () = from.stop.wait() => NewestCopy::Unreachable("opsrun was asked to stop".to_owned()),
+        read = tokio::time::timeout(check.timeout, read) => match read {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => NewestCopy::Unreachable(error.to_string()),
+            Err(_) => NewestCopy::Unreachable(format!("no answer within {}", show_duration(check.timeout))),
+        },
+    };
+    match found {
+        // A gate that never gets worse than a warning lets the first run through, which makes the destination.
+        NewestCopy::Absent(_) if check.worst == Worst::Warning => NewestCopy::Nothing,
+        found => found,
+    }
 }
 
 async fn asked_of_web(check: &Check, probe: &HttpProbe, from: CheckSources<'_>) -> Outcome {

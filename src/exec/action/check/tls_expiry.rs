@@ -1,7 +1,8 @@
 //! How long the certificate of a TLS server is still valid.
 //!
-//! Takes an address, how much time must be left and an extra CA file; gives an outcome.
-//! Invariant: a certificate that cannot be trusted is critical, however long it is valid.
+//! Takes an address, how much time must be left and an extra CA file, or nothing to trust; gives an outcome.
+//! Invariant: a certificate that cannot be trusted is critical, however long it is valid; one that was not verified is
+//! called that.
 
 #[cfg(not(feature = "http"))]
 use super::answer::not_built;
@@ -12,25 +13,26 @@ use crate::signal::Stop;
 use std::path::Path;
 use std::time::Duration;
 
+/// `trust` is the extra CA file, if there is one; `None` verifies nothing.
 pub async fn probe(
     address: &Address,
     left: &Levels<Duration>,
-    ca_file: Option<&Path>,
+    trust: Option<Option<&Path>>,
     timeout: Duration,
     stop: &Stop,
 ) -> Outcome {
-    unless_stopped(stop, ask(address, left, ca_file, timeout)).await
+    unless_stopped(stop, ask(address, left, trust, timeout)).await
 }
 
 #[cfg(not(feature = "http"))]
-fn ask(_: &Address, _: &Levels<Duration>, _: Option<&Path>, _: Duration) -> std::future::Ready<Outcome> {
+fn ask(_: &Address, _: &Levels<Duration>, _: Option<Option<&Path>>, _: Duration) -> std::future::Ready<Outcome> {
     std::future::ready(not_built("TLS"))
 }
 
 #[cfg(feature = "http")]
-async fn ask(address: &Address, left: &Levels<Duration>, ca_file: Option<&Path>, timeout: Duration) -> Outcome {
-    match crate::net::tls::handshake(&address.host, address.port, ca_file, timeout).await {
-        Ok(shown) => judge::judge(&shown, crate::clock::now(), left),
+async fn ask(address: &Address, left: &Levels<Duration>, trust: Option<Option<&Path>>, timeout: Duration) -> Outcome {
+    match crate::net::tls::handshake(&address.host, address.port, trust.flatten(), timeout).await {
+        Ok(shown) => judge::judge(&shown, crate::clock::now(), left, trust.is_some()),
         Err(error) => super::answer::unanswered(&error),
     }
 }
@@ -48,7 +50,12 @@ mod judge {
     use std::time::Duration;
 
     /// What the certificate makes of the check.
-    pub(super) fn judge(shown: &ServerCertificate, now: DateTime<Utc>, left: &Levels<Duration>) -> Outcome {
+    pub(super) fn judge(
+        shown: &ServerCertificate,
+        now: DateTime<Utc>,
+        left: &Levels<Duration>,
+        verified: bool,
+    ) -> Outcome {
         let until = shown.leaf.not_after;
         let day = until.format("%Y-%m-%d");
         let remaining = until.signed_duration_since(now);
@@ -60,11 +67,12 @@ mod judge {
             )
             .with_help(Distrust::Expired(None).help());
         };
-        if let Some(distrust) = &shown.distrust {
+        if let Some(distrust) = shown.distrust.as_ref().filter(|_| verified) {
             return outcome(State::Critical, format!("the certificate is not trusted: {distrust}"))
                 .with_help(distrust.help());
         }
-        let measured = format!("{} left, until {day}", measured::rounded(remaining));
+        let unverified = if verified { "" } else { " (not verified)" };
+        let measured = format!("{} left, until {day}{unverified}", measured::rounded(remaining));
         let reaches = |threshold| remaining < threshold;
         let (state, summary) = measured::judged(measured, left, reaches, "below", show_duration);
         outcome(state, summary)
@@ -76,7 +84,7 @@ mod judge {
         use crate::net::certificate::Leaf;
         use chrono::TimeDelta;
 
-        fn judged(left: TimeDelta, distrust: Option<Distrust>) -> (State, String) {
+        fn judged_with(left: TimeDelta, distrust: Option<Distrust>, verified: bool) -> (State, String) {
             let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
             let shown = ServerCertificate {
                 leaf: Leaf {
@@ -90,8 +98,23 @@ mod judge {
                 warn: Some(Duration::from_secs(21 * 86_400)),
                 critical: Some(Duration::from_secs(7 * 86_400)),
             };
-            let outcome = judge(&shown, now, &levels);
+            let outcome = judge(&shown, now, &levels, verified);
             (outcome.state, outcome.summary)
+        }
+
+        fn judged(left: TimeDelta, distrust: Option<Distrust>) -> (State, String) {
+            judged_with(left, distrust, true)
+        }
+
+        #[test]
+        fn without_trust_the_dates_alone_count() {
+            let of = |days| judged_with(TimeDelta::days(days), Some(Distrust::UnknownIssuer), false);
+            assert_eq!(
+                of(300),
+                (State::Ok, "300d left, until 2024-09-09 (not verified)".to_owned())
+            );
+            assert_eq!(of(6).0, State::Critical);
+            assert_eq!(of(-3).0, State::Critical);
         }
 
         #[test]

@@ -37,6 +37,14 @@ impl Recorder for Events<'_> {
     fn history_of(&self, _: &JobName) -> Result<JobHistory, RecordError> {
         Err(refused())
     }
+
+    fn reading_of(&self, _: &str) -> Result<Option<String>, RecordError> {
+        Ok(None)
+    }
+
+    fn remember_reading(&self, _: &str, _: &str) -> Result<(), RecordError> {
+        Ok(())
+    }
 }
 
 fn refused() -> RecordError {
@@ -65,6 +73,7 @@ fn target(line: &str, cwd: &Path) -> Target {
             env: Vec::new(),
             run_as: None,
         },
+        stdout: None,
         timeout: None,
         kill_after: Duration::from_secs(60),
         retry: None,
@@ -97,6 +106,10 @@ fn run_with(target: &Target, stop: &Stop, heard: &(dyn Fn(&Event) -> bool + Sync
         vault: &Vault::default(),
         stop,
         recorder: &events,
+        path: target
+            .stdout
+            .as_ref()
+            .map(|file| file.at(clock::now(), &crate::time_zone::Zone::utc(), "01RUN")),
         children: &children,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
