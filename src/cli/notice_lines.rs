@@ -126,6 +126,9 @@ fn serving(model: &Model, schedules: usize, reloaded: bool) -> String {
     let schedules = plural(schedules as u64, "schedule", "schedules");
     let jobs = plural(model.jobs().count() as u64, "job", "jobs");
     let mut text = format!("{what} {}: {schedules}, {jobs}", model.ops.name);
+    if model.names_zones() {
+        text = text + "; time zones " + &model.ops.zone_data.to_string();
+    }
     if model.jobs().all(|job| job.schedule().is_none()) {
         text += "\nwarning: no job has a schedule, so nothing will run; add `cron`, `every` or `schedule` to a job";
     }
