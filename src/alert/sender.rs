@@ -30,6 +30,8 @@ const MAX_PAUSE: Duration = Duration::from_secs(3600);
 const GATHER_TIME: TimeDelta = TimeDelta::seconds(10);
 /// A message that fails for longer is given up.
 pub const GIVE_UP_AFTER: TimeDelta = TimeDelta::days(3);
+/// Before it is given up. Their waits add up to half an hour.
+const LEAST_ATTEMPTS: u32 = 8;
 /// Added to the channel's timeout, to end a command and its children.
 const TIMEOUT_MARGIN: Duration = Duration::from_secs(10);
 /// Added to the longest delivery, for the lease.
@@ -266,7 +268,9 @@ impl<D: Deliver> OutboxSender<'_, D> {
 
     fn is_too_old(&self, claimed: &ClaimedMessage) -> bool {
         let now = (self.clock)();
-        claimed.first_attempt.is_some_and(|first| now - first >= GIVE_UP_AFTER)
+        let long = claimed.first_attempt.is_some_and(|first| now - first >= GIVE_UP_AFTER);
+        // The time alone may have passed while the machine was off, or by a clock that was ahead for a moment.
+        long && claimed.attempts >= LEAST_ATTEMPTS
     }
 
     /// After an attempt in which not every recipient of `to` has to have got it.

@@ -7,6 +7,7 @@
 //! Invariant: steps alone decide nothing; decisions depend on the wall clock, the state, and how both fit.
 
 use crate::clock::ClockReading;
+use crate::model::schedule::due::GRACE;
 use crate::run::{Outcome, State};
 use crate::units::{long_time, plural};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -80,6 +81,13 @@ impl From<DateTime<Utc>> for ClockView {
     }
 }
 
+/// True when what was to happen soon, by the clock before, would now have to wait for long.
+pub fn is_far_back(steps: &[ClockStep]) -> bool {
+    steps
+        .iter()
+        .any(|step| matches!(step, ClockStep::Back(time) if *time > GRACE))
+}
+
 /// For the alert about the clock: these schedules begin again, each after so much. None: there are none.
 pub fn set_back(schedules: &BTreeMap<String, Duration>) -> Option<Outcome> {
     let behind = schedules.values().max()?;
@@ -99,7 +107,7 @@ pub fn set_back(schedules: &BTreeMap<String, Duration>) -> Option<Outcome> {
     })
 }
 
-/// The same while schedules stand still.
+/// The same while schedules wait for the clock.
 pub fn stands_until(until: DateTime<Utc>, now: DateTime<Utc>) -> Outcome {
     let behind = (until - now).to_std().unwrap_or_default();
     let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);

@@ -130,7 +130,7 @@ struct Daemon<'a> {
     failed: Option<Stopwatch>,
     /// That the clock is behind was reported.
     behind: bool,
-    /// Until when schedules stand still for that.
+    /// Until when schedules wait for that.
     stands_until: Option<DateTime<Utc>>,
     wake: Option<DateTime<Utc>>,
     /// What shows other commands which state this process serves the file with.
@@ -336,8 +336,12 @@ impl Daemon<'_> {
             let taken = take_turn(&self.timetable, store, Taker::Daemon(&active), view, &self.command)?;
             let Some(tick) = taken else { continue };
             self.clocks = Some(reading);
-            for step in steps.into_iter().flatten() {
-                self.subscriber.notify(at, &Notice::Clock(step));
+            let steps = steps.unwrap_or_default();
+            for step in &steps {
+                self.subscriber.notify(at, &Notice::Clock(*step));
+            }
+            if clock::is_far_back(&steps) || !tick.set_back.is_empty() {
+                store.due_after_clock_was_set_back(at)?;
             }
             self.wake = tick.wake;
             self.runs.replace(&tick.replaced);
@@ -363,7 +367,7 @@ impl Daemon<'_> {
         Ok(())
     }
 
-    /// Whether schedules stand still or begin again because of the clock, for the alert about it.
+    /// Whether schedules wait for the clock or begin again, for the alert about it.
     fn judge_clock(&mut self, tick: &Tick, at: DateTime<Utc>) {
         let stood = std::mem::replace(&mut self.stands_until, tick.stands_until);
         if let Some(outcome) = clock::set_back(&tick.set_back) {

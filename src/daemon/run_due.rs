@@ -163,6 +163,9 @@ impl RunsDue<'_> {
             };
             let clock = clock::set_back(&tick.set_back).or_else(|| Some(clock::stands_until(tick.stands_until?, at)));
             let vault = Vault::expecting(self.model.values());
+            if !tick.set_back.is_empty() {
+                self.store.due_after_clock_was_set_back(at)?;
+            }
             report_clock(self.model, self.store, &vault, &clock.unwrap_or_else(clock::right))?;
             self.done.skipped.extend(tick.turn.decisions);
             for claimed in &tick.turn.runs {

@@ -98,7 +98,7 @@ pub struct Tick {
     pub wake: Option<DateTime<Utc>>,
     /// By how much the clock is before the instants already decided: it was set back.
     pub behind: Option<Duration>,
-    /// Until when schedules stand still for that.
+    /// Until when schedules wait for that.
     pub stands_until: Option<DateTime<Utc>>,
     /// The schedules that begin again for that, with how far back the clock was set.
     pub set_back: BTreeMap<String, Duration>,

@@ -21,7 +21,7 @@ pub struct JobOutlook {
     pub overdue_since: Option<DateTime<Utc>>,
     /// Since when the schedule is served in its current definition.
     pub served_since: Option<DateTime<Utc>>,
-    /// Up to when its schedule was handled, if it stands still because the clock is before that.
+    /// Up to when its schedule was handled, if it waits because the clock is before that.
     pub handled_until: Option<DateTime<Utc>>,
 }
 

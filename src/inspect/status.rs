@@ -121,7 +121,7 @@ fn is_bad(job: &JobDocument) -> bool {
     !job.paused && (bad || job.overdue_since.is_some() || job.handled_until.is_some())
 }
 
-/// Rank of a job that is overdue, or stands still: like an interrupted one.
+/// Rank of a job that is overdue, or waits for the clock: like an interrupted one.
 const OVERDUE: u8 = 4;
 /// Rank of a job that never ran: needs a look, but nothing went wrong.
 const NEVER_RAN: u8 = 9;

@@ -32,7 +32,7 @@ pub fn why(model: &Model, job: &JobName, limit: u32, now: DateTime<Utc>) -> Resu
     let timetable = Timetable::new(model);
     let agenda = store.agenda()?;
     let mut past = store.decisions(job, limit)?;
-    // Decisions of one tick have no order of their own: use the order of their instants. Those of different ticks keep
+    // Decisions of one tick have no order of their own: use the order of their instants. Decisions of different ticks keep
     // theirs, whatever the clock was then.
     for tick in past.chunk_by_mut(|one, other| one.at == other.at) {
         tick.sort_by_key(|past| std::cmp::Reverse(past.decision.last));
@@ -110,7 +110,7 @@ fn because(why: &WhyDocument) -> Because {
         () if why.paused.is_some() => Because::Paused,
         () if why.back_off.is_some() => Because::BackedOff,
         () if why.waiting_since.is_some() => Because::Queued,
-        () if why.handled_until.is_some() => Because::StandsStill,
+        () if why.handled_until.is_some() => Because::WaitsForClock,
         () if why.overdue_since.is_some() => Because::Overdue,
         () if not_run => Because::NotRun,
         () if begun.is_some() => Because::Ran,

@@ -383,7 +383,9 @@ fn hold(
         return Ok(None);
     }
     let there = RestoreTarget::new(target, "", false);
-    let until = crate::clock::now() + chrono::TimeDelta::from_std(time).unwrap_or(chrono::TimeDelta::MAX / 2);
+    // It is later than the copy, whatever the clock says: one that is behind would end the hold as soon as it is right.
+    let now = crate::clock::now().max(share.copy.manifest.backup_at);
+    let until = now + chrono::TimeDelta::from_std(time).unwrap_or(chrono::TimeDelta::MAX / 2);
     let mut store = None;
     let mut add = |paths: &[RelPath]| -> Result<(), LaunchError> {
         let store = match &mut store {

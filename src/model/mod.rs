@@ -24,6 +24,7 @@ pub mod pattern;
 pub mod retention;
 pub mod schedule;
 pub mod state;
+pub mod stdout_file;
 
 use crate::time_zone::{Zone, ZoneData};
 use backoff::BackOff;
@@ -33,6 +34,7 @@ pub use channel::Channel;
 pub use check::Check;
 pub use command::{Command, Program, Retry, SecretSource, Value};
 pub use job::{JobKind, JobName, JobSettings, StepKind, StepName};
+pub use stdout_file::StdoutFile;
 
 use pattern::{Pattern, Selection};
 use serde::{Deserialize, Serialize};
@@ -143,6 +145,8 @@ pub struct Target {
     pub name: String,
     pub job: JobSettings,
     pub command: Command,
+    /// The file that its standard output becomes.
+    pub stdout: Option<StdoutFile>,
     pub timeout: Option<Duration>,
     pub kill_after: Duration,
     /// Whether and how a failed attempt is repeated.

@@ -12,7 +12,7 @@ use super::summary::ClassSummary;
 use crate::clock::from_nanos;
 use crate::keep_reason::KeepReason;
 use crate::model::check::{Probe, Worst};
-use crate::model::{Check, Command, Contents, JobName, Retry, StepName, Target};
+use crate::model::{Check, Command, Contents, JobName, Retry, StdoutFile, StepName, Target};
 use crate::path::{RelPath, serialize_path};
 use crate::units::millis;
 use chrono::{DateTime, Utc};
@@ -167,6 +167,9 @@ pub enum ActionDocument<'a> {
 pub struct TargetDocument<'a> {
     /// The command.
     pub command: &'a Command,
+    /// The file that its standard output becomes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdout: Option<&'a StdoutFile>,
     /// Longest time for one attempt; null for no limit.
     pub timeout_millis: Option<u64>,
     /// Between TERM and KILL.
@@ -319,6 +322,7 @@ pub fn document(plan: &Plan, with_files: bool) -> PlanDocument<'_> {
 fn target_document(target: &Target) -> TargetDocument<'_> {
     TargetDocument {
         command: &target.command,
+        stdout: target.stdout.as_ref(),
         timeout_millis: target.timeout.map(millis),
         kill_after_millis: millis(target.kill_after),
         retry: target.retry.as_ref(),

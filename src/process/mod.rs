@@ -6,6 +6,7 @@
 //! - `child_user`: running as another user
 //! - `group`: who is alive in a group, and how one is ended
 //! - `capture`: what is kept of an output of any length
+//! - `sink`: an output that goes elsewhere, whole
 //! - [`line`]: a command as it is typed
 //! - `orphans`: what process 1 of a container collects
 //! - [`stat`]: what the kernel says of one process
@@ -19,6 +20,7 @@ mod child_user;
 mod group;
 mod line;
 mod orphans;
+mod sink;
 mod start;
 pub mod stat;
 #[cfg(test)]
@@ -30,6 +32,7 @@ pub use child_user::ChildUserError;
 pub use group::{Ending, Ladder};
 pub use line::quoted;
 pub use orphans::collect as collect_orphans;
+pub use sink::SinkEnd;
 pub use start::{Spawn, SpawnError, SpawnFailure, Streams};
 pub use trace::GroupTrace;
 
@@ -37,13 +40,12 @@ use crate::clock::Stopwatch;
 use crate::signal::Stop;
 use capture::Capture;
 use group::Leader;
-use std::io;
+use sink::{Consumer, LINGER, Linger, SinkThread, forward};
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe::{Receiver, Sender};
-
-/// How long an output is still read when the child is gone and another process holds it open.
-const LINGER: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub struct CompletedProcess {
@@ -61,14 +63,45 @@ pub struct CompletedProcess {
 ///
 /// A dropped call kills the group at once.
 pub async fn run(spawn: &Spawn, sift: &dyn Sift, stop: &Stop) -> Result<CompletedProcess, SpawnError> {
+    let mut stdout = Capture::new(spawn.keep, sift.sieve());
+    let done = run_to(spawn, sift, stop, Consumer::Capture(&mut stdout)).await?;
+    Ok(CompletedProcess {
+        stdout: stdout.finish(),
+        ..done
+    })
+}
+
+/// The same, but its standard output goes to `sink` as it is: no [`Sift`] sees it, and `stdout` of the result is empty. The
+/// child is ended when the sink takes no more.
+pub async fn run_into<S: Write + Send + 'static>(
+    spawn: &Spawn,
+    sift: &dyn Sift,
+    stop: &Stop,
+    sink: S,
+) -> Result<(CompletedProcess, SinkEnd<S>), SpawnError> {
+    let (pieces, writer) = SinkThread::begin(sink).map_err(|e| start::error(spawn, SpawnFailure::Other(e)))?;
+    let whole = AtomicBool::new(false);
+    let done = run_to(spawn, sift, stop, Consumer::Sink(pieces, &whole)).await;
+    // The sender of the pieces is gone by now: the writer ends.
+    let delivery = writer.end(whole.load(Ordering::Relaxed), stop).await;
+    Ok((done?, delivery))
+}
+
+async fn run_to(
+    spawn: &Spawn,
+    sift: &dyn Sift,
+    stop: &Stop,
+    consumer: Consumer<'_>,
+) -> Result<CompletedProcess, SpawnError> {
     let since = Stopwatch::set();
     let user = child_user::of(spawn.run_as.as_ref()).await;
     let user = user.map_err(|why| start::error(spawn, SpawnFailure::User(why)))?;
     let (mut leader, ends) = start::start(spawn, user.as_ref())?;
-    let mut stdout = Capture::new(spawn.keep, sift.sieve());
     let mut stderr = Capture::new(spawn.keep, sift.sieve());
+    let to_sink = matches!(consumer, Consumer::Sink(..));
+    let linger = Linger::default();
     let mut held_open = true;
-    let ending;
+    let mut ended = None;
     let took;
     {
         let mut writing = std::pin::pin!(give(ends.stdin, spawn.input.as_deref().unwrap_or_default()));
@@ -76,28 +109,64 @@ pub async fn run(spawn: &Spawn, sift: &dyn Sift, stop: &Stop) -> Result<Complete
         let mut reading = std::pin::pin!(async {
             let second = async {
                 if let Some(end) = ends.stderr {
-                    drain(end, &mut stderr).await;
+                    tokio::select! {
+                        () = drain(end, &mut stderr) => {}
+                        () = linger.over() => {}
+                    }
                 }
             };
-            tokio::join!(drain(ends.stdout, &mut stdout), second);
+            let first = async {
+                match consumer {
+                    Consumer::Capture(capture) => {
+                        drain(ends.stdout, capture).await;
+                        true
+                    }
+                    Consumer::Sink(pieces, whole) => {
+                        let taken = forward(ends.stdout, pieces, whole, &linger).await;
+                        if !taken {
+                            // Its other output is not waited for.
+                            linger.begin();
+                        }
+                        taken
+                    }
+                }
+            };
+            tokio::join!(first, second).0
         });
         let mut living = std::pin::pin!(live(&mut leader, spawn, stop));
-        ending = loop {
+        while ended.is_none() {
             tokio::select! {
-                ending = &mut living => break ending,
-                () = &mut reading, if held_open => held_open = false,
+                ending = &mut living => ended = Some(ending),
+                taken = &mut reading, if held_open => {
+                    held_open = false;
+                    if !taken {
+                        break;
+                    }
+                }
                 () = &mut writing, if !given => given = true,
             }
-        };
+        }
         took = since.elapsed();
-        if held_open {
+        if held_open && !to_sink {
             held_open = tokio::time::timeout(LINGER, reading).await.is_err();
+        } else if held_open && matches!(ended, Some(Ok(Ending::Exited(_)))) {
+            // What it printed may still wait for the sink. It is complete only when the pipe was closed.
+            linger.begin();
+            held_open = tokio::select! {
+                _ = reading => linger.was_held_open(),
+                () = stop.wait() => true,
+            };
         }
     }
+    let ended = match ended {
+        Some(ended) => ended,
+        // The sink takes no more.
+        None => Ok(Ending::Stopped(leader.end(spawn.kill_after).await)),
+    };
     Ok(CompletedProcess {
-        ending: ending.map_err(|error| start::error(spawn, SpawnFailure::Other(error)))?,
+        ending: ended.map_err(|error| start::error(spawn, SpawnFailure::Other(error)))?,
         took,
-        stdout: stdout.finish(),
+        stdout: Captured::default(),
         stderr: stderr.finish(),
         held_open,
     })

@@ -136,6 +136,9 @@ pub enum Event {
         output: Output,
         /// Milliseconds until the next attempt; null when there is none.
         retry_in: Option<u64>,
+        /// The file that its standard output became.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<WrittenFile>,
     },
     /// Something worth knowing.
     Note {
@@ -199,6 +202,18 @@ pub struct Output {
     pub dropped: u64,
     /// The end, when something was dropped.
     pub tail: String,
+}
+
+/// A file that the standard output of a command became.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct WrittenFile {
+    /// Where, escaped.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// What the command printed, before compression.
+    pub printed: u64,
 }
 
 /// How a step ended.

@@ -63,7 +63,6 @@ impl Store {
     }
 
     /// Keeps `paths` below `source` from deletion until `until`; a later end that was set before stays.
-    /// Holds that have run out are dropped on the way.
     pub fn add_holds(
         &self,
         source: &Path,
@@ -72,9 +71,8 @@ impl Store {
         run: &str,
     ) -> Result<(), StoreError> {
         let source = path_value(source.as_os_str().as_bytes());
-        let (now, until) = (Stamp(crate::clock::now()), Stamp(until));
+        let until = Stamp(until);
         self.write(|db| {
-            db.execute("DELETE FROM holds WHERE until <= ?1", [&now])?;
             let mut statement = db.prepare(
                 "INSERT INTO holds (source, path, until, run) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT DO UPDATE SET until = excluded.until, run = excluded.run WHERE excluded.until > until",

@@ -180,8 +180,8 @@ fn unpublished_copies_are_published_or_forgotten() {
 fn runs_of_dead_processes_are_interrupted_and_marked_once() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    store.begin_run("alive", "apply", at("2026-11-23T00:00:00Z")).unwrap();
     store.begin_run("dead", "apply", at("2026-11-22T00:00:00Z")).unwrap();
+    store.begin_run("alive", "apply", at("2026-11-23T00:00:00Z")).unwrap();
     store
         .connection()
         .execute("UPDATE runs SET process = '1 0 x' WHERE run = 'dead'", [])
@@ -228,6 +228,11 @@ fn markers_and_holds_of_any_bytes() {
     assert_eq!(held(soon), [rel(b"a"), rel(b"a/b"), rel(b"a\xff")]);
     assert!(held(late).is_empty());
     assert!(store.holds(Path::new("/other"), soon).unwrap().is_empty());
+    // A clock that is ahead for a moment ends no hold for good.
+    let (past, before) = (at("2001-01-01T00:00:00Z"), at("2000-12-31T00:00:00Z"));
+    store.add_holds(Path::new("/t"), &paths[..1], past, RUN).unwrap();
+    store.add_holds(Path::new("/t"), &paths[1..], late, RUN).unwrap();
+    assert_eq!(store.holds(Path::new("/t"), before).unwrap().len(), 3);
 }
 
 #[test]

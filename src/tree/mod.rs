@@ -16,6 +16,7 @@
 //! - [`place`]: putting restored things below a target, never outside, never over something, never before they are durable
 //! - [`dir_journal`]: which directories a restore made or changed, for the next one
 //! - [`leftovers`]: the removal of what a restore that died left
+//! - [`output_file`]: what a command prints, as a file that appears whole or not at all
 //! - [`rewrite`]: files that a person wrote and asked us to change
 //! - [`lock`]: one process at a time per source, destination and job
 //! - [`held_file`]: files of our own that show by their lock that their process is there
@@ -33,6 +34,7 @@ pub mod lease;
 pub mod leftovers;
 pub mod lock;
 pub mod naming;
+pub mod output_file;
 pub mod place;
 pub mod probe;
 pub mod publish;

@@ -175,6 +175,7 @@ fn model(targets: Vec<Target>) -> Model {
 fn target(name: &str, line: &str, needs: &[String]) -> Target {
     Target {
         name: name.to_owned(),
+        stdout: None,
         command: Command {
             program: Program::Shell(line.to_owned()),
             cwd: PathBuf::from("/"),

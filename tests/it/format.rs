@@ -132,7 +132,7 @@ fn what_stands_here_is_in_its_usual_form() {
             Err(error) => wrong.push(format!("{name}: {error:?}")),
         }
     };
-    for example in ["files", "home-server", "observer", "web-company"] {
+    for example in ["databases", "files", "home-server", "observer", "web-company"] {
         let name = format!("examples/{example}/ops.kdl");
         ask(name.clone(), &std::fs::read_to_string(root.join(name)).unwrap());
     }

@@ -35,6 +35,7 @@ fn sketches() -> impl Strategy<Value = Sketch> {
 fn target(name: String, needs: Vec<JobName>) -> Target {
     Target {
         name,
+        stdout: None,
         command: Command {
             program: Program::Argv(vec!["true".to_owned()]),
             cwd: PathBuf::from("/"),

@@ -53,6 +53,7 @@ mod root {
 
     mod attributes;
     mod container;
+    mod databases;
     mod etc_state;
     mod file_systems;
     mod inodes;

@@ -4,13 +4,19 @@
 //! input. Knows nothing of schedules.
 //! Invariant: a command that runs without a shell contains nothing that a shell would change.
 
+use crate::config::shell;
 use crate::config::syntax::kdl_string;
+use crate::model::stdout_file::Compression;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum CronCommand {
     Argv(Vec<String>),
     Shell(String),
+    /// A line with a pipe that would hide a failure.
+    Pipefail(String),
     Other(String, String),
+    /// What it prints becomes a file.
+    Dump(Vec<String>, String),
 }
 
 impl CronCommand {
@@ -21,7 +27,20 @@ impl CronCommand {
                 format!("command {}", words.join(" "))
             }
             Self::Shell(line) => format!("shell {}", kdl_string(line)),
-            Self::Other(shell, line) => format!("command {} \"-c\" {}", kdl_string(shell), kdl_string(line)),
+            Self::Pipefail(line) => format!("shell {} pipefail=#true", kdl_string(line)),
+            Self::Other(program, line) => {
+                let known = matches!(program.rsplit('/').next(), Some("bash" | "zsh" | "ksh"));
+                let pipefail = if known && shell::hidden_failure(line).is_some() {
+                    " \"-o\" \"pipefail\""
+                } else {
+                    ""
+                };
+                format!("command {}{pipefail} \"-c\" {}", kdl_string(program), kdl_string(line))
+            }
+            Self::Dump(words, file) => {
+                let words: Vec<String> = words.iter().map(|word| kdl_string(word)).collect();
+                format!("command {}\nstdout {}", words.join(" "), kdl_string(file))
+            }
         }
     }
 }
@@ -51,6 +70,11 @@ pub(super) fn run(line: &str, input: Option<&str>, shell: Option<&str>) -> CronC
     if input.is_none() && needs_no_shell(&words) {
         return CronCommand::Argv(words.into_iter().map(str::to_owned).collect());
     }
+    if input.is_none()
+        && let Some(dump) = dump(line)
+    {
+        return dump;
+    }
     let line = match input {
         None => line.to_owned(),
         Some(input) => {
@@ -62,8 +86,63 @@ pub(super) fn run(line: &str, input: Option<&str>, shell: Option<&str>) -> CronC
         Some(shell) if !matches!(shell, "" | "/bin/sh" | "sh" | "/usr/bin/sh") => {
             CronCommand::Other(shell.to_owned(), line)
         }
+        _ if shell::hidden_failure(&line).is_some() => CronCommand::Pipefail(line),
         _ => CronCommand::Shell(line),
     }
+}
+
+/// Programs whose output is data, also where nothing compresses it.
+const DUMPERS: &[&str] = &[
+    "pg_dump",
+    "pg_dumpall",
+    "mysqldump",
+    "mariadb-dump",
+    "sqlite3",
+    "mongodump",
+    "slapcat",
+    "influx",
+];
+
+/// `mysqldump shop | gzip > /b/shop-$(date +%F).gz`: a file for every run.
+fn dump(line: &str) -> Option<CronCommand> {
+    let found = shell::dump(line)?;
+    let program = found.argv.first()?.rsplit('/').next()?;
+    if found.suffix.is_empty() && !DUMPERS.contains(&program) || found.argv.first()?.starts_with('.') {
+        return None;
+    }
+    let mut file = found.file.trim_matches('"').to_owned();
+    for (date, placeholder) in [
+        ("$(date +%F)", "{date}"),
+        ("$(date +%Y-%m-%d)", "{date}"),
+        ("`date +%F`", "{date}"),
+        ("$(date +%Y%m%d)", "{date}"),
+        ("`date +%Y%m%d`", "{date}"),
+        ("$(date +%F-%H%M)", "{time}"),
+        ("$(date +%Y%m%d%H%M)", "{time}"),
+        ("$(date +%Y%m%d-%H%M%S)", "{time}"),
+        ("$(date +%s)", "{time}"),
+    ] {
+        file = file.replace(date, placeholder);
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./{}+=@,".contains(c);
+    if !file.starts_with('/') || file.starts_with("/dev/") || !file.chars().all(plain) {
+        return None;
+    }
+    let (above, name) = file.rsplit_once('/')?;
+    let mut name = name.to_owned();
+    if !name.contains('{') {
+        let at = name.find('.').filter(|at| *at > 0).unwrap_or(name.len());
+        name.insert_str(at, "-{time}");
+    }
+    let wanted = Compression::of(&format!("x{}", found.suffix));
+    if Compression::of(&name) != wanted {
+        // A name says what the file holds.
+        if Compression::of(&name) != Compression::None {
+            return None;
+        }
+        name += found.suffix;
+    }
+    Some(CronCommand::Dump(found.argv, format!("{above}/{name}")))
 }
 
 fn single_quoted(word: &str) -> String {

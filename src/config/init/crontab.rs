@@ -6,9 +6,14 @@
 
 use super::command::{self, CronCommand};
 use super::crontab_line::{CronTime, CrontabLine, line};
+use super::find_delete::find_delete;
+use super::ping::{self, without_pings};
+use crate::channel::spec;
 use crate::config::findings::Code;
+use crate::config::nodes::suggested_variable;
 use crate::config::syntax::{is_plain, kdl_string};
 use crate::config::{format, load_text, secrets};
+use crate::model::channel::WebService;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -83,9 +88,12 @@ struct Writer {
     setting: CrontabOrigin,
     out: Vec<String>,
     names: HashSet<String>,
+    channels: HashSet<String>,
     /// Settings of the lines so far.
     shell: Option<String>,
     zone: Option<String>,
+    /// `CRON_TZ` was set: `TZ` is a variable only.
+    cron_zone: bool,
     home: Option<String>,
     env: Vec<(String, String)>,
     /// Values that the crontab itself names as secrets.
@@ -147,6 +155,7 @@ impl Writer {
     fn suspects(&self, text: &str) -> bool {
         let words = words(text);
         self.secrets.iter().any(|secret| text.contains(secret.as_str()))
+            || ping::service(text).is_some()
             || secrets::masked(text) != text
             || secrets::masked(&words) != words
     }
@@ -175,11 +184,20 @@ impl Writer {
             }
             "CRON_TZ" => {
                 self.zone = Some(value.to_owned());
+                self.cron_zone = true;
                 "the time zone of the targets below"
+            }
+            "TZ" => {
+                if !self.cron_zone {
+                    self.zone = Some(value.to_owned());
+                }
+                self.env.retain(|(known, _)| known != name);
+                self.env.push((name.to_owned(), value.to_owned()));
+                "the time zone of the targets below, and set for them; some cron programs only set it: check the times"
             }
             "MAILTO" | "MAILFROM" => "opsrun mails no output: declare a `channel` for alerts",
             "RANDOM_DELAY" => "use `jitter` in a `schedule` instead",
-            "LOGNAME" | "USER" => "opsrun runs commands as its own user",
+            "LOGNAME" | "USER" => "opsrun runs commands as its own user, or as the `user` of a target",
             _ => {
                 self.env.retain(|(known, _)| known != name);
                 self.env.push((name.to_owned(), value.to_owned()));
@@ -216,37 +234,101 @@ impl Writer {
         if line.is_empty() {
             return self.leave(text, "no command before `%`");
         }
-        let name = self.free_name(&command::name(&line));
-        let run = command::run(&line, input.as_deref(), self.shell.as_deref());
-        let block = self.target(&name, fields, &run);
-        if self.suspects(command) || self.suspects(&line) {
+        let pingless = without_pings(&line).filter(|_| input.is_none());
+        let services = pingless
+            .as_ref()
+            .map(|found| found.services.clone())
+            .unwrap_or_default();
+        let shown = pingless.as_ref().map_or(command, |found| &found.line);
+        let line = pingless.as_ref().map_or(line.as_str(), |found| &found.line);
+        if line.is_empty() {
+            self.leave(text, "it only calls an address, which is a secret");
+            return self.channels("alive", None, &services);
+        }
+        let name = self.free_name(&command::name(line));
+        let run = command::run(line, input.as_deref(), self.shell.as_deref());
+        let user = user.filter(|user| self.setting.user.as_deref() != Some(user));
+        let block = self.target(&name, fields, user, &run);
+        if self.suspects(shown) || self.suspects(line) {
             return self.leave(text, SECRET);
         }
         if let Some(reason) = refusal(&block) {
             return self.leave(text, &reason);
         }
-        self.names.insert(name);
+        self.names.insert(name.clone());
+        if let Some(deletion) = find_delete(line) {
+            let jobs = deletion.jobs(&name, &self.schedule(fields));
+            if refusal(&jobs.join("\n")).is_none() {
+                let reason =
+                    "it deletes files of which there may be no copy. A retention deletes what a verified copy holds";
+                self.leave(text, reason);
+                self.out.extend(jobs.map(|job| format!("/-{job}")));
+                self.out.push(String::new());
+                return self.channels(&name, None, &services);
+            }
+        }
+        if !services.is_empty() {
+            self.out.push(comment(
+                "The call of an address was left out of this command: the address is a secret.",
+            ));
+        }
+        if let CronCommand::Dump(_, file) = &run {
+            let more = if file.contains("{time}") && !line.contains("date") {
+                "Every run writes a file of its own; a retention can delete old ones. "
+            } else {
+                ""
+            };
+            self.out.push(comment(&format!(
+                "{more}The file appears only when the command succeeds."
+            )));
+        }
         if input.is_some() {
             let reads = "cron reads the text after `%` as input, and each further `%` as a line break.";
             self.out.push(comment(reads));
         }
-        match user {
-            Some(user) if self.setting.user.as_deref() != Some(user) => {
-                self.left += 1;
-                let reason =
-                    format!("Commented out: cron ran it as {user}. Move it to an ops file that this user runs.");
-                self.out.push(comment(&reason));
-                self.out.extend([format!("/-{block}"), String::new()]);
-            }
-            _ => {
-                self.targets += 1;
-                self.out.extend([block, String::new()]);
-            }
+        self.targets += 1;
+        self.out.extend([block, String::new()]);
+        self.channels(&name, Some(&name), &services);
+    }
+
+    /// Channels in place of addresses that were left out, commented out until their variables are set.
+    fn channels(&mut self, name: &str, target: Option<&str>, services: &[WebService]) {
+        for service in services {
+            let name = self.free_channel(&format!("{name}-{}", service.word()));
+            let variable = suggested_variable(&format!("{name}-url"));
+            let block = match (service, target) {
+                (WebService::Healthchecks, Some(target)) => format!(
+                    "channel {} {{\nhealthchecks {{\nurl from-env={}\njob {}\n}}\n}}",
+                    kdl_string(&name),
+                    kdl_string(&variable),
+                    kdl_string(&format!("target:{target}")),
+                ),
+                (WebService::Healthchecks | WebService::Ntfy, _) => format!(
+                    "channel {} {{\n{} {{ url from-env={}; }}\n}}",
+                    kdl_string(&name),
+                    service.word(),
+                    kdl_string(&variable)
+                ),
+                (service, _) => format!("channel {} {{\n{}\n}}", kdl_string(&name), spec(*service).example),
+            };
+            let what = "In its place opsrun calls the address that a variable holds. Set it, and delete the `/-`:";
+            self.out.extend([comment(what), format!("/-{block}"), String::new()]);
         }
     }
 
-    fn target(&self, name: &str, fields: &str, run: &CronCommand) -> String {
+    fn free_channel(&mut self, name: &str) -> String {
+        let mut short = name.to_owned();
+        short.truncate(56);
+        let numbered = (2_u32..).map(|number| format!("{short}-{number}"));
+        let mut names = std::iter::once(short.clone()).chain(numbered);
+        let free = names.find(|name| !self.channels.contains(name)).unwrap_or_default();
+        self.channels.insert(free.clone());
+        free
+    }
+
+    fn target(&self, name: &str, fields: &str, user: Option<&str>, run: &CronCommand) -> String {
         let mut lines = vec![format!("target {} {{", kdl_string(name)), run.line()];
+        lines.extend(user.map(|user| format!("user {}", kdl_string(user))));
         if let Some(home) = &self.home {
             lines.push(format!("cwd {}", kdl_string(home)));
         }
@@ -257,14 +339,20 @@ impl Writer {
                 lines.push(env(name, value));
             }
         }
-        let zone = self.zone.as_ref().map(|zone| format!(" timezone={}", kdl_string(zone)));
-        lines.push(format!("cron {}{}", kdl_string(fields), zone.unwrap_or_default()));
+        lines.push(self.schedule(fields));
         lines.push("}".to_owned());
         lines.join("\n")
     }
 
+    fn schedule(&self, fields: &str) -> String {
+        let zone = self.zone.as_ref().map(|zone| format!(" timezone={}", kdl_string(zone)));
+        format!("cron {}{}", kdl_string(fields), zone.unwrap_or_default())
+    }
+
     fn is_secret(&self, name: &str, value: &str) -> bool {
-        is_secret(name, value) || self.secrets.iter().any(|secret| value.contains(secret.as_str()))
+        is_secret(name, value)
+            || ping::service(value).is_some()
+            || self.secrets.iter().any(|secret| value.contains(secret.as_str()))
     }
 
     fn free_name(&self, name: &str) -> String {
@@ -292,7 +380,9 @@ fn known_secrets(text: &[u8], users: bool) -> Vec<String> {
     for text in text.lines() {
         let text = text.trim_start_matches(['#', ' ', '\t']);
         match line(text, users) {
-            CrontabLine::Setting(name, value) if is_secret(name, value) => found.push(value.to_owned()),
+            CrontabLine::Setting(name, value) if is_secret(name, value) || ping::service(value).is_some() => {
+                found.push(value.to_owned())
+            }
             CrontabLine::Entry { command, .. } => {
                 let arguments = secrets::literals(command).into_iter().filter(|found| found.sure);
                 let values = arguments.filter_map(|found| command.get(found.start..found.end));

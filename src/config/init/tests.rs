@@ -66,10 +66,15 @@ fn a_shell_is_used_where_one_is_needed() {
     for shell in [
         "cd /x", "A=1 b", "bin/x", "a | b", "a > b", "a *.c", "a $B", "~/x", "a 'b'", "a; b", ". x", "a {b,c}",
     ] {
-        assert_eq!(run(shell, None, None), CronCommand::Shell(shell.to_owned()));
+        let wanted = if shell == "a | b" {
+            CronCommand::Pipefail
+        } else {
+            CronCommand::Shell
+        };
+        assert_eq!(run(shell, None, None), wanted(shell.to_owned()));
         let other = CronCommand::Other("/bin/bash".to_owned(), shell.to_owned());
         assert_eq!(run(shell, None, Some("/bin/bash")), other);
-        assert_eq!(run(shell, None, Some("/bin/sh")), CronCommand::Shell(shell.to_owned()));
+        assert_eq!(run(shell, None, Some("/bin/sh")), wanted(shell.to_owned()));
     }
 }
 
@@ -169,21 +174,43 @@ fn a_column_of_users_is_noticed() {
 }
 
 #[test]
-fn jobs_of_other_users_are_commented_out() {
+fn the_column_of_users_becomes_a_setting() {
     let users = CrontabOrigin {
         users: true,
         ..setting()
     };
-    let done = crontab(
-        b"17 * * * * root cd / && run-parts /etc/cron.hourly\n0 4 * * * ops /opt/x\n",
-        &users,
+    let text = b"17 * * * * root cd / && run-parts /etc/cron.hourly\n0 4 * * * ops /opt/x\n";
+    let done = crontab(text, &users);
+    assert_eq!((done.targets, done.left), (2, 0));
+    assert_eq!(done.text.matches("user ").count(), 1, "{}", done.text);
+    assert!(done.text.contains("\n    user \"root\"\n"), "{}", done.text);
+}
+
+#[test]
+fn pings_dumps_and_deletions_become_what_opsrun_has_for_them() {
+    let done = translated(
+        "30 2 * * * /usr/local/bin/nightly && curl -fsS https://hc-ping.com/0b1c2d3e-4f50-4a6b-8c7d-9e0f1a2b3c4d\n\
+         * * * * * curl -fsS https://hc.example.com/ping/abcdefabcdef/alive\n\
+         0 5 * * * tidy || curl -d failed https://ntfy.sh/abcdefabcdef\n\
+         TZ=Europe/Paris\n\
+         0 3 * * * pg_dump shop | gzip -9 > /backup/shop-$(date +\\%F).sql.gz\n\
+         1 3 * * * mysqldump shop | zstd > /backup/shop.sql.zst\n\
+         2 3 * * * ls /a | sort > /tmp/list\n\
+         0 6 * * * find /var/log/app -name '*.gz' -mtime +14 -delete\n\
+         PING=https://hc-ping.com/0b1c2d3e-4f50-4a6b-8c7d-9e0f1a2b3c4d\n\
+         SHELL=/bin/bash\n\
+         3 3 * * * ls /a | sort > /tmp/list\n\
+         4 3 * * * if a; then curl https://hc-ping.com/abcdefabcdef; fi\n",
     );
-    assert_eq!((done.targets, done.left), (1, 1));
-    assert!(
-        done.text.contains("cron ran it as root") && done.text.contains("/-target \"run-parts\""),
-        "{}",
-        done.text
-    );
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("crontab-tools", done.text);
+    });
+    for key in ["0b1c2d3e", "abcdefabcdef"] {
+        assert!(!done.text.contains(key), "{}", done.text);
+    }
+    // What is commented out is valid as well.
+    let loaded = crate::config::load_text(Path::new("ops.kdl"), done.text.replace("/-", "").into_bytes());
+    assert_eq!(loaded.errors(), 0, "{}", loaded.render(false, 100));
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub enum HostObject {
     Program(String, SearchPath),
     File(PathBuf, &'static str),
     Directory(PathBuf, &'static str),
+    /// Where files will be written; made when it is missing.
+    OutputDirectory(PathBuf),
     /// A user or a group that opsrun may become.
     Account(RunAs),
 }

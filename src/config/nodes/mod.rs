@@ -26,6 +26,7 @@ pub(in crate::config) mod ops;
 pub(in crate::config) mod reader;
 mod retention;
 mod schedule;
+mod stdout_file;
 mod target;
 mod text_or_secret;
 

@@ -7,6 +7,7 @@ use super::command::{ENVIRONMENT, PIPEFAIL, command};
 use super::decoder::Decoder;
 use super::job::{JOB, JobLinks, JobNode, job};
 use super::schedule::JOB_SCHEDULE;
+use super::stdout_file::{STDOUT, stdout_file};
 use super::text_or_secret::named_values;
 use crate::config::findings::{Code, Finding};
 use crate::config::language::spec::{Args, Prop, Spec, node, prop, required_prop, words};
@@ -14,7 +15,7 @@ use crate::config::language::types::Type;
 use crate::config::source::Spanned;
 use crate::config::values::Datum;
 use crate::model::backoff::BackOff;
-use crate::model::{Command, Overlap, Retry, Target};
+use crate::model::{Command, Overlap, Retry, StdoutFile, Target};
 use crate::units::show_duration;
 use std::time::Duration;
 
@@ -60,6 +61,7 @@ pub const TARGET: Spec = node("target", Args::One(Type::Name))
                 .doc("a command line for /bin/sh")
                 .example("shell \"cd run && bin/report > today\"")
                 .with(PIPEFAIL),
+            STDOUT,
             node("timeout", Args::One(Type::Duration))
                 .doc("the time limit for one attempt")
                 .example("timeout \"4m\" kill-after=\"10s\"")
@@ -110,6 +112,7 @@ pub const TARGET: Spec = node("target", Args::One(Type::Name))
 pub struct TargetNode {
     pub job: JobNode,
     pub command: Option<Command>,
+    pub stdout: Option<StdoutFile>,
     pub kill_after: Duration,
     pub retry: Option<Spanned<Retry>>,
     /// Each once, in the order written. Not empty.
@@ -124,6 +127,7 @@ impl TargetNode {
             name: self.job.lower_name()?,
             job: self.job.lower(links),
             command: self.command.clone()?,
+            stdout: self.stdout.clone(),
             timeout: self.job.lower_timeout(),
             kill_after: self.kill_after,
             retry: self.retry.as_ref().map(|retry| retry.value),
@@ -137,6 +141,7 @@ impl TargetNode {
 pub fn target(node: &CheckedNode, decoder: &mut Decoder<'_>) -> TargetNode {
     TargetNode {
         command: one_command(node, decoder),
+        stdout: stdout_file(node, decoder),
         job: JobNode {
             damaged: node.is_incomplete(),
             ..job(node, decoder)

@@ -258,6 +258,11 @@ const HOLES: &[(&str, &str, &str)] = &[
         "channel \"a\" {\nshell \"x\" @\n}\nCHECK",
         "#true",
     ),
+    (
+        "/target/stdout min-size",
+        "target \"a\" {\ncommand \"x\"\nstdout \"a-{time}\" @\n}",
+        "\"3B\"",
+    ),
     ("/check/fail-after", "check \"a\" {\ntcp \"x:1\"\n@\n}", "3"),
     ("/check/recover-after", "check \"a\" {\ntcp \"x:1\"\n@\n}", "3"),
     (

@@ -146,8 +146,32 @@ fn referenced(HostReference { span, what }: &HostReference) -> Option<Finding> {
         HostObject::File(file, "from-file") => doubtful_file(*span, file),
         HostObject::File(..) => None,
         HostObject::Directory(dir, setting) => directory(*span, dir, setting),
+        HostObject::OutputDirectory(dir) => output_directory(*span, dir),
         HostObject::Account(run_as) => run_as_another(*span, run_as),
     }
+}
+
+fn output_directory(span: Span, dir: &Path) -> Option<Finding> {
+    let there = dir.ancestors().find(|above| !is_absent(above))?;
+    let meta = there.metadata().ok()?;
+    let writable = rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok();
+    let (why, help) = match (meta.is_dir(), writable) {
+        (true, true) => return None,
+        (true, false) => (
+            "cannot be written to",
+            "let the user of opsrun write there, or change `stdout`",
+        ),
+        (false, _) => (
+            "is not a directory",
+            "change `stdout`: its directory is made when it is missing",
+        ),
+    };
+    Some(missing(
+        span,
+        format!("`{}` {why}", shown(there)),
+        "the file cannot be made there",
+        help,
+    ))
 }
 
 fn run_as_another(span: Span, run_as: &RunAs) -> Option<Finding> {

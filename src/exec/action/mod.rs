@@ -1,7 +1,7 @@
 //! What the steps of a plan do.
 //!
 //! - [`check`]: ask whether something is as it should be
-//! - [`target`]: run a command; what it has in common with such checks is in `child`
+//! - [`target`]: run a command, and write what it prints (`stdout_writer`); what it has in common with such checks is in `child`
 //! - [`recover`]: put in order what an earlier run left
 //! - [`backup`]: write a copy
 //! - [`verify`]: read it back, publish it; prove older copies again
@@ -15,6 +15,7 @@ pub mod check;
 mod child;
 pub mod cleanup;
 pub mod recover;
+mod stdout_writer;
 pub mod target;
 pub mod verify;
 

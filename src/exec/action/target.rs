@@ -7,17 +7,23 @@
 //! stop, no attempt begins.
 
 use super::child;
+use super::stdout_writer::{StdoutError, StdoutWriter, write_error};
 use super::{Context, Ended, outcome};
+use crate::clock;
 use crate::error_chain::error_chain;
 use crate::exec::recorder::Recorder;
 use crate::liveness::children::Children;
 use crate::model::{StepName, Target};
-use crate::process::{self, Captured, CompletedProcess, Ending, Ladder, Spawn, SpawnError, SpawnFailure, Streams};
-use crate::run::{Event, Outcome, Output, State};
+use crate::path::shown;
+use crate::process::{
+    self, Captured, CompletedProcess, Ending, Ladder, SinkEnd, Spawn, SpawnError, SpawnFailure, Streams,
+};
+use crate::run::{Event, Outcome, Output, State, WrittenFile};
 use crate::secret::{ChildLimits, Vault};
 use crate::signal::Stop;
-use crate::units::{millis, took};
+use crate::units::{millis, show_size, took};
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Lines of output that an outcome shows.
@@ -30,6 +36,10 @@ pub async fn run(context: &Context<'_>, target: &Target) -> Ended {
         vault: context.secrets,
         stop: &context.how.stop,
         recorder: context.recorder,
+        path: target
+            .stdout
+            .as_ref()
+            .map(|file| file.at(clock::now(), &context.plan.timezone, &context.how.run)),
         children: &context.how.children,
     };
     attempts.run().await
@@ -41,18 +51,35 @@ struct Attempts<'a> {
     vault: &'a Vault,
     stop: &'a Stop,
     recorder: &'a dyn Recorder,
+    /// Where its standard output goes in this run.
+    path: Option<PathBuf>,
     children: &'a Children,
 }
 
 /// One attempt, over or never begun.
-type Attempt = Result<CompletedProcess, SpawnError>;
+type Attempt = Result<EndedAttempt, NotBegun>;
+
+struct EndedAttempt {
+    process: CompletedProcess,
+    /// `None` when its output is not a file, or when the command itself failed.
+    file: Option<Result<WrittenFile, StdoutError>>,
+}
+
+enum NotBegun {
+    Spawn(SpawnError),
+    File(StdoutError),
+}
 
 impl Attempts<'_> {
     async fn run(&self) -> Ended {
         let terms = ChildLimits {
             timeout: self.target.timeout,
             kill_after: self.target.kill_after,
-            streams: Streams::Merged,
+            streams: if self.path.is_some() {
+                Streams::Separate
+            } else {
+                Streams::Merged
+            },
         };
         let spawn = match self.vault.ready(&self.target.command, terms, self.stop).await {
             Ok(spawn) => spawn,
@@ -84,20 +111,22 @@ impl Attempts<'_> {
 
     /// Runs it, marked from before its start until nothing of its group is left that it did not leave on purpose.
     async fn attempt(&self, spawn: &Spawn) -> Attempt {
-        let mark = self.children.mark(self.step).map_err(|error| SpawnError {
-            program: spawn.program.clone(),
-            cwd: spawn.cwd.clone(),
-            run_as: spawn.run_as.clone(),
-            why: SpawnFailure::Other(io::Error::other(error_chain(&error))),
+        let mark = self.children.mark(self.step).map_err(|error| {
+            NotBegun::Spawn(SpawnError {
+                program: spawn.program.clone(),
+                cwd: spawn.cwd.clone(),
+                run_as: spawn.run_as.clone(),
+                why: SpawnFailure::Other(io::Error::other(error_chain(&error))),
+            })
         })?;
         let spawn = Spawn {
             trace: Some(mark.file()),
             ..spawn.clone()
         };
-        let attempt = process::run(&spawn, self.vault, self.stop).await;
-        let survivors = |done: &CompletedProcess| {
+        let attempt = self.marked_attempt(&spawn).await;
+        let survivors = |done: &EndedAttempt| {
             matches!(
-                done.ending,
+                done.process.ending,
                 Ending::TimedOut(_, Ladder::Survived) | Ending::Stopped(Ladder::Survived)
             )
         };
@@ -107,69 +136,131 @@ impl Attempts<'_> {
         attempt
     }
 
+    async fn marked_attempt(&self, spawn: &Spawn) -> Attempt {
+        let (Some(settings), Some(path)) = (&self.target.stdout, &self.path) else {
+            let process = process::run(spawn, self.vault, self.stop).await;
+            let process = process.map_err(NotBegun::Spawn)?;
+            return Ok(EndedAttempt { process, file: None });
+        };
+        let writer = StdoutWriter::create(settings, path).await.map_err(NotBegun::File)?;
+        let run = process::run_into(spawn, self.vault, self.stop, writer).await;
+        let (process, delivery) = run.map_err(NotBegun::Spawn)?;
+        let shown = || shown(path).to_string();
+        let file = match delivery {
+            // What goes wrong with the file comes first: it ends the command.
+            SinkEnd::Refused(error) => Some(Err(write_error(path, error))),
+            SinkEnd::Hangs if !self.stop.asked() => Some(Err(StdoutError::Hangs(shown()))),
+            _ if !self.succeeded(&process) => None,
+            SinkEnd::Whole(writer) => Some(writer.publish().await),
+            SinkEnd::Cut | SinkEnd::Hangs => Some(Err(StdoutError::HeldOpen(shown()))),
+        };
+        Ok(EndedAttempt { process, file })
+    }
+
+    fn succeeded(&self, process: &CompletedProcess) -> bool {
+        matches!(process.ending, Ending::Exited(code) if self.target.ok_codes.contains(&code))
+    }
+
+    /// What it printed for people.
+    fn printed<'d>(&self, process: &'d CompletedProcess) -> &'d Captured {
+        if self.path.is_some() {
+            &process.stderr
+        } else {
+            &process.stdout
+        }
+    }
+
     /// How long until the next attempt; `None` when this was the last.
     fn wait(&self, attempt: &Attempt, number: u32) -> Option<Duration> {
         let retry = self.target.retry.filter(|retry| number <= retry.max)?;
         let again = match attempt {
-            Ok(done) => match done.ending {
-                Ending::Exited(code) => !self.target.ok_codes.contains(&code),
+            Ok(EndedAttempt {
+                file: Some(Err(error)), ..
+            })
+            | Err(NotBegun::File(error)) => error.may_pass(),
+            Ok(done) => match done.process.ending {
+                Ending::Exited(_) => !self.succeeded(&done.process),
                 Ending::Signalled(_) | Ending::TimedOut(..) => true,
                 Ending::Stopped(_) => false,
             },
             // What is not there will not be there in a moment; room for another process may.
-            Err(error) => matches!(error.why, SpawnFailure::TooMany | SpawnFailure::Other(_)),
+            Err(NotBegun::Spawn(error)) => matches!(error.why, SpawnFailure::TooMany | SpawnFailure::Other(_)),
         };
         (again && !self.stop.asked()).then(|| retry.wait_before(number))
     }
 
     fn attempted(&self, number: u32, attempt: &Attempt, wait: Option<Duration>) -> Event {
-        let (ending, code, took, output) = match attempt {
+        let (mut code, mut took, mut printed, mut file) = (None, Duration::ZERO, Output::default(), None);
+        let ending = match attempt {
             Ok(done) => {
-                let code = match done.ending {
-                    Ending::Exited(code) => Some(code),
-                    _ => None,
-                };
-                (done.ending.to_string(), code, done.took, output(&done.stdout))
+                if let Ending::Exited(exited) = done.process.ending {
+                    code = Some(exited);
+                }
+                took = done.process.took;
+                printed = output(self.printed(&done.process));
+                match &done.file {
+                    Some(Err(error)) => file_failed(&done.process, error),
+                    Some(Ok(written)) => {
+                        file = Some(written.clone());
+                        done.process.ending.to_string()
+                    }
+                    None => done.process.ending.to_string(),
+                }
             }
-            Err(error) => {
-                let ending = self.vault.redact(&error.to_string());
-                (ending, None, Duration::ZERO, Output::default())
-            }
+            Err(NotBegun::Spawn(error)) => error.to_string(),
+            Err(NotBegun::File(error)) => error.to_string(),
         };
         Event::Attempted {
             step: self.step.clone(),
             attempt: number,
-            ending,
+            ending: self.vault.redact(&ending),
             code,
             millis: millis(took),
-            output,
+            output: printed,
             retry_in: wait.map(millis),
+            file,
         }
     }
 
     /// What the last attempt makes of the step.
     fn ended(&self, spawn: &Spawn, number: u32, attempt: Attempt) -> Outcome {
         let which = later(number, |number| format!(", attempt {number}"));
-        let done = match attempt {
+        let EndedAttempt { process: done, file } = match attempt {
             Ok(done) => done,
-            Err(error) => {
+            Err(NotBegun::Spawn(error)) => {
                 let summary = self.vault.redact(&format!("{error}{which}"));
                 return outcome(State::Failed, summary).with_help(error.help());
             }
+            Err(NotBegun::File(error)) => {
+                return outcome(error.state(), format!("{error}{which}")).with_help(error.help());
+            }
         };
-        let ok = matches!(done.ending, Ending::Exited(code) if self.target.ok_codes.contains(&code));
         let mut details = Vec::new();
-        if done.held_open {
+        if done.held_open && self.path.is_none() {
             details.push(format!(
                 "a process that `{}` left behind keeps its output open; what it prints from now on is not read",
                 self.vault.redact(&spawn.program)
             ));
         }
-        if ok {
+        let file = match file.transpose() {
+            Ok(file) => file,
+            Err(error) => {
+                details.extend(child::last_lines(self.printed(&done), DETAILS));
+                let summary = format!("{}{which}", file_failed(&done, &error));
+                return outcome(error.state(), summary)
+                    .with_help(error.help())
+                    .with_details(details);
+            }
+        };
+        if self.succeeded(&done) {
             let summary = format!("{} in {}{which}", done.ending, took(millis(done.took)));
+            let summary = match file {
+                Some(file) => format!("{summary}; wrote {}", written(&file)),
+                None => summary,
+            };
             return outcome(State::Ok, summary).with_details(details);
         }
-        details.extend(child::last_lines(&done.stdout, DETAILS));
+        details.extend(child::last_lines(self.printed(&done), DETAILS));
         let more_were_due = self.target.retry.is_some_and(|retry| number <= retry.max);
         let ended = match done.ending {
             Ending::Stopped(ladder) => child::stopped(self.stop, &format!("{ladder}{which}")),
@@ -179,6 +270,27 @@ impl Attempts<'_> {
         let shell = self.target.command.program.is_shell();
         ended.with_help(child::advice(done.ending, shell)).with_details(details)
     }
+}
+
+/// How an attempt ended whose file was not written. A command that was ended for it has nothing more to say.
+fn file_failed(process: &CompletedProcess, error: &StdoutError) -> String {
+    match process.ending {
+        Ending::Stopped(_) => error.to_string(),
+        ending => format!("{ending}, but {error}"),
+    }
+}
+
+/// A file, for people.
+fn written(file: &WrittenFile) -> String {
+    let WrittenFile { path, bytes, printed } = file;
+    if bytes == printed {
+        return format!("`{path}`, {}", show_size(*bytes));
+    }
+    format!(
+        "`{path}`, {}, {} before compression",
+        show_size(*bytes),
+        show_size(*printed)
+    )
 }
 
 /// Words about an attempt that is not the first.

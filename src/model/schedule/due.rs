@@ -5,7 +5,7 @@
 //! Invariant: no instant is decided about twice while `last` counts; the work is bounded, however long ago the last call was.
 //!
 //! A clock that is behind `last` was set back. A little means a correction: instants up to `last` are not run again.
-//! More than that ([`set_back`]) means that `last` or the clock is wrong, and which one cannot be known: standing still until
+//! More than that ([`set_back`]) means that `last` or the clock is wrong, and which one cannot be known: waiting until
 //! the clock comes there could take years, so `last` no longer counts, and the schedule begins again now.
 
 use super::{Missed, Rhythm, Schedule};

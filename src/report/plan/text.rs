@@ -250,6 +250,16 @@ impl PlanPage<'_> {
 
     fn target(&mut self, target: &Target, indent: &str) {
         self.settings(&ProbeSetting::of_command(&target.command), indent);
+        if let Some(file) = &target.stdout {
+            let mut more = file.compression.to_string();
+            if file.min_bytes > 1 {
+                more += &format!(", at least {}", show_size(file.min_bytes));
+            }
+            if let Some(most) = file.max_bytes {
+                more += &format!(", at most {}", show_size(most));
+            }
+            self.field(indent, "stdout", format!("{} ({more})", shown(&file.path)));
+        }
         if let Some(limit) = target.timeout {
             let mut limit = show_duration(limit);
             if target.retry.is_some() {

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 pub const FORMAT: u32 = 2;
 
-/// What to do where a schedule stands still.
+/// What to do where a schedule waits for the clock.
 pub const CHECK_CLOCK: &str = "check the clock, and that `opsrun serve` is running";
 
 /// The last result and the next run of every job.
@@ -32,7 +32,7 @@ pub struct StatusDocument {
     pub ops: String,
     /// Time of the request: RFC 3339, UTC.
     pub at: MillisUtc,
-    /// False if the last result of a job needs attention, if a job is overdue, or if its schedule stands still.
+    /// False if the last result of a job needs attention, if a job is overdue, or if its schedule waits for the clock.
     pub well: bool,
     /// Worst first, then in file order.
     pub jobs: Vec<JobDocument>,
@@ -99,7 +99,7 @@ pub struct LeftRunning {
 }
 
 impl LeftRunning {
-    /// Those of one job.
+    /// The rows of one job.
     pub fn of(job: &JobName, orphans: &[Orphan]) -> Vec<Self> {
         let of_job = orphans.iter().filter(|orphan| orphan.job() == *job);
         of_job
@@ -164,7 +164,7 @@ fn cells(job: &JobDocument, now: DateTime<Utc>, zone: &Zone) -> [Cell; 7] {
     let with_state = |word: &str| state.map_or_else(|| word.to_owned(), |state| format!("{word} ({})", state.word()));
     let result = match state {
         _ if job.paused => Cell::toned(with_state("paused"), Tone::Dim),
-        _ if job.handled_until.is_some() => Cell::toned(with_state("stands still"), Tone::Bad),
+        _ if job.handled_until.is_some() => Cell::toned(with_state("waits for the clock"), Tone::Bad),
         _ if job.overdue_since.is_some() => Cell::toned(with_state("overdue"), Tone::Bad),
         Some(state) => Cell::toned(state.word(), tone(state)),
         None => Cell::toned("never ran", Tone::Warn),

@@ -81,8 +81,8 @@ pub enum Because {
     LeftRunning,
     /// It is queued until its previous run ends.
     Queued,
-    /// Its schedule stands still: the clock is before what was handled.
-    StandsStill,
+    /// Its schedule waits for the clock: the clock is before what was handled.
+    WaitsForClock,
     /// It should have run, but did not start.
     Overdue,
     /// The latest decision is not to run it.
@@ -247,9 +247,11 @@ fn answer(why: &WhyDocument, zone: &Zone) -> String {
                 local(since)
             )
         }),
-        Because::StandsStill => why.handled_until.map(|until| {
+        Because::WaitsForClock => why.handled_until.map(|until| {
             let (until, check) = (local(until), advice(CHECK_CLOCK));
-            format!("stands still: its schedule was handled up to {until}, and the clock is before that; {check}")
+            format!(
+                "waits for the clock: its schedule was handled up to {until}, and the clock is before that; {check}"
+            )
         }),
         Because::NotRun => why.decisions.first().map(|StoredDecision { decision, .. }| {
             let at = local(decision.last);

@@ -165,12 +165,14 @@ impl Store {
 
     /// Runs, newest first, at most `limit`.
     pub fn runs(&self, filter: RunFilter<'_>, limit: u32) -> Result<Vec<RunSummary>, StoreError> {
-        let newest = "ORDER BY begun_at DESC, run DESC LIMIT ?1";
+        // In the order in which they began, whatever the clock was then.
+        let newest = "ORDER BY rowid DESC LIMIT ?1";
         match (filter.job, filter.outcome) {
             (None, None) => self.run_lines(newest, params![limit]),
             (None, Some(OutcomeFilter::Failed)) => {
                 // Those that are at work have no end yet either.
-                let which = format!("WHERE exit IS NOT 0 AND exit IS NOT 4 {newest}");
+                let by_index = "ORDER BY begun_at DESC, run DESC LIMIT ?1";
+                let which = format!("WHERE exit IS NOT 0 AND exit IS NOT 4 {by_index}");
                 let mut runs = self.run_lines(&which, params![limit.saturating_add(MAX_AT_WORK)])?;
                 runs.retain(|run| run.end != RunEnd::Running);
                 runs.truncate(limit as usize);
@@ -220,7 +222,7 @@ impl Store {
             return Ok(RunSearch::Nothing);
         }
         // LIKE compares without case, and no letter or digit means anything else to it.
-        let which = "WHERE run LIKE ?1 || '%' ORDER BY begun_at DESC, run DESC LIMIT ?2";
+        let which = "WHERE run LIKE ?1 || '%' ORDER BY rowid DESC LIMIT ?2";
         let mut found = self.run_lines(which, params![text, MAX_RUNS_NAMED])?;
         Ok(match (found.pop(), found.is_empty()) {
             (None, _) => RunSearch::Nothing,

@@ -305,16 +305,17 @@ fn runs_are_listed_newest_first_with_their_ends() {
         lines.into_iter().map(|line| (line.run, line.end)).collect::<Vec<_>>()
     };
     let exit = RunEnd::Finished { exit: 0, millis: 1500 };
+    // D began last, after the clock was set back.
     let ends = [
+        ("D".to_owned(), exit),
         ("C".to_owned(), RunEnd::Running),
         ("B".to_owned(), RunEnd::Interrupted),
         ("A".to_owned(), exit),
-        ("D".to_owned(), exit),
     ];
     assert_eq!(named(None, 10), ends);
     assert_eq!(named(None, 2), ends[..2]);
-    assert_eq!(named(Some("target:t"), 10), ends[1..2]);
-    assert_eq!(named(Some("backup:t"), 10), ends[..1]);
+    assert_eq!(named(Some("target:t"), 10), ends[2..3]);
+    assert_eq!(named(Some("backup:t"), 10), ends[1..2]);
     assert!(named(Some("retention:t"), 10).is_empty());
 }
 
@@ -331,7 +332,11 @@ fn a_run_is_found_by_any_prefix_that_names_one() {
         RunSearch::Found(line) => line.run,
         other => format!("{other:?}"),
     };
-    assert_eq!(found("last"), "01JDAB");
+    assert_eq!(
+        found("last"),
+        "01JC00",
+        "the last one to begin, whatever the clock said"
+    );
     assert_eq!(found("01jdaa"), "01JDAA");
     assert_eq!(found("01Jc"), "01JC00");
     assert_eq!(find("01jd"), RunSearch::Several(vec!["01JDAB".into(), "01JDAA".into()]));

@@ -302,6 +302,12 @@ fn claim(db: &Connection, request: &ClaimRequest<'_>) -> rusqlite::Result<Outbox
     let channel = request.channel;
     let (at, no_later, no_lease) = (Stamp(now), Stamp(now + MAX_WAIT), Stamp(now + lease + lease));
     let free = params![channel, at, no_later, no_lease];
+    // Leases that were given by a clock that was ahead would keep messages from being joined, and count as being sent.
+    db.execute(
+        "UPDATE outbox SET lease = NULL, leased_until = NULL
+         WHERE state = 'pending' AND channel = ?1 AND leased_until > ?2",
+        params![channel, no_lease],
+    )?;
     if let Some(until) = paused_until(db, channel, now)? {
         return Ok(OutboxClaim::Nothing(Some(until)));
     }

@@ -236,6 +236,15 @@ impl Store {
         })
     }
 
+    /// After the clock was set back: what waits for a time that a clock had set that was ahead is due now.
+    pub fn due_after_clock_was_set_back(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE outbox SET due_at = ?1, pause_until = NULL
+             WHERE state = 'pending' AND (due_at > ?1 OR pause_until > ?1)",
+            [Stamp(now)],
+        )
+    }
+
     /// By channel, in the order of names. Nothing where an earlier opsrun made the database.
     pub fn undelivered(&self) -> Result<Vec<Undelivered>, StoreError> {
         self.read(|db| {

@@ -738,3 +738,15 @@ fn a_state_of_before_has_nothing_to_deliver() {
 fn new_message() -> Addressed<'static> {
     new("1", "c", "k", 0)
 }
+
+#[test]
+fn nothing_waits_for_a_time_that_a_wrong_clock_had_set() {
+    let (_dir, store) = open();
+    // Ten hours ahead: one is being sent, and that process is gone.
+    enqueue(&store, &[new("1", "c", "k", 36_000), new("2", "c", "l", 36_000)]);
+    assert!(one(&store, &request("c", 36_000)).is_some());
+    assert_eq!(one(&store, &request("c", 0)), None);
+    store.due_after_clock_was_set_back(at(0)).unwrap();
+    let ids = [0, 1].map(|seconds| one(&store, &request("c", seconds)).unwrap().0);
+    assert_eq!(ids, ["1", "2"], "a lease of that time counts no longer");
+}

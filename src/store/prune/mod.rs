@@ -323,7 +323,7 @@ fn old_runs(db: &Connection, policy: &PrunePolicy, limit: &Limits) -> rusqlite::
     for job in &policy.jobs {
         stay.extend(runs_that_count(db, job, limit.all.0)?);
     }
-    let newest = "SELECT run FROM runs ORDER BY begun_at DESC, run DESC LIMIT 1";
+    let newest = "SELECT run FROM runs ORDER BY rowid DESC LIMIT 1";
     stay.extend(db.first(newest, [], |row| row.get::<_, String>(0))?);
     let sql = format!(
         "{oldest} AND run NOT IN (SELECT value FROM json_each(?2)) AND NOT EXISTS (

@@ -62,6 +62,7 @@ fn remember(place: &Place, run: &str, whole: bool) -> Vec<Event> {
             tail: tail.to_owned(),
         },
         retry_in,
+        file: None,
     };
     let start = |name: &str| Event::StepStarted { step: step(name) };
     let mut events = vec![

@@ -156,7 +156,7 @@ fn answers_about_the_next_run_agree_with_the_daemon_while_the_clock_is_behind() 
         assert_eq!(at(why["next_run"].as_str().unwrap()), of_status);
         let handled = status["jobs"][0]["handled_until"].as_str().map(at);
         assert_eq!(handled.is_some(), code == 1);
-        assert_eq!(why["because"] == "stands-still", code == 1, "{why}");
+        assert_eq!(why["because"] == "waits-for-clock", code == 1, "{why}");
         of_status
     };
     let mut first = serve(&world, &clock);
@@ -168,7 +168,7 @@ fn answers_about_the_next_run_agree_with_the_daemon_while_the_clock_is_behind() 
     assert_eq!(next(1), at("2031-05-06T09:00:00Z"));
     let text = ends(&world, &clock, 1, &["status"]);
     assert!(
-        text.contains("stands still (ok)") && text.contains("check the clock, and that `opsrun serve`"),
+        text.contains("waits for the clock (ok)") && text.contains("check the clock, and that `opsrun serve`"),
         "{text}"
     );
     // Much: the schedule follows the clock.

@@ -24,4 +24,5 @@ mod lost_state;
 mod random_secrets;
 mod sandboxed;
 mod secrets;
+mod stdout;
 mod surroundings;

@@ -153,6 +153,7 @@ pub fn targets() -> Vec<Target> {
     let target = |name: &str, command| Target {
         name: name.to_owned(),
         command,
+        stdout: None,
         timeout: None,
         kill_after: Duration::from_secs(10),
         retry: None,

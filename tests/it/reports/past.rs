@@ -92,6 +92,7 @@ fn a_run_with_the_output_of_its_commands() {
         millis: 120,
         output,
         retry_in,
+        file: None,
     };
     let outcome = |state, summary: &str| Outcome {
         state,

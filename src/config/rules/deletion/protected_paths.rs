@@ -59,7 +59,11 @@ fn named(reference: &HostReference) -> Option<ProtectedPath> {
         HostObject::Program(path, _) if path.contains('/') => (Path::new(path), "the program", "run from here"),
         HostObject::File(path, "ca-file") => (path.as_path(), "the certificates", "read from here"),
         HostObject::File(path, _) => (path.as_path(), "the secret", "read from here"),
-        HostObject::Program(..) | HostObject::Variable(_) | HostObject::Directory(..) | HostObject::Account(_) => {
+        HostObject::Program(..)
+        | HostObject::Variable(_)
+        | HostObject::Directory(..)
+        | HostObject::OutputDirectory(_)
+        | HostObject::Account(_) => {
             return None;
         }
     };

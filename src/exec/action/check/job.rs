@@ -15,8 +15,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::cmp::Reverse;
 use std::time::Duration;
 
-/// By how much the clock may have been set back since a step of this run ended.
-const BACK: TimeDelta = TimeDelta::seconds(1);
+/// By how much a clock may be corrected without a word.
+const BACK: TimeDelta = TimeDelta::seconds(60);
 
 pub fn probe(
     job: &JobName,
@@ -202,7 +202,12 @@ mod tests {
             asked(Some(-1), None, &AGE, &NONE),
             (State::Ok, "last success 0s ago".to_owned())
         );
-        assert_eq!(asked(Some(-30), Some(5), &AGE, &DURATION).0, State::Unknown);
+        assert_eq!(
+            asked(Some(-60), None, &AGE, &NONE).0,
+            State::Ok,
+            "the clock was corrected"
+        );
+        assert_eq!(asked(Some(-61), Some(5), &AGE, &DURATION).0, State::Unknown);
         assert_eq!(asked(None, Some(500), &NONE, &DURATION).0, State::Ok);
     }
 }

@@ -73,6 +73,7 @@ fn target(line: &str, cwd: &Path) -> Target {
             env: Vec::new(),
             run_as: None,
         },
+        stdout: None,
         timeout: None,
         kill_after: Duration::from_secs(60),
         retry: None,
@@ -105,6 +106,10 @@ fn run_with(target: &Target, stop: &Stop, heard: &(dyn Fn(&Event) -> bool + Sync
         vault: &Vault::default(),
         stop,
         recorder: &events,
+        path: target
+            .stdout
+            .as_ref()
+            .map(|file| file.at(clock::now(), &crate::time_zone::Zone::utc(), "01RUN")),
         children: &children,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -136,6 +136,7 @@ fn health() -> Vec<Event> {
         millis: 120,
         output: crate::run::Output::default(),
         retry_in,
+        file: None,
     };
     vec![
         finished("check:disk", outcome(State::Ok, "41% free")),
