@@ -73,7 +73,7 @@ impl NoticePrinter {
                 (always, text.unwrap_or_default())
             }
             Notice::Interrupted { run, message } => (always, format!("note     run {run} {message}")),
-            Notice::Alerts(text) => (always, format!("warning: {text}")),
+            Notice::Alerts(text) | Notice::ClockSetBack(text) => (always, format!("warning: {text}")),
             Notice::Skipped(decision) => {
                 let why = (decision.verdict, decision.reason.clone());
                 let before = self.skipped.insert(decision.job.clone(), why.clone());
@@ -89,7 +89,6 @@ impl NoticePrinter {
                 );
                 (always, text)
             }
-            Notice::ClockSetBack(text) => (always, format!("warning: {text}")),
             Notice::StateUnusable { message, help } => {
                 let message = format!("no run can start: {message}");
                 (always, output::failure_text(&message, *help, self.terminal.err))
@@ -127,6 +126,9 @@ fn serving(model: &Model, schedules: usize, reloaded: bool) -> String {
     let schedules = plural(schedules as u64, "schedule", "schedules");
     let jobs = plural(model.jobs().count() as u64, "job", "jobs");
     let mut text = format!("{what} {}: {schedules}, {jobs}", model.ops.name);
+    if model.names_zones() {
+        text = text + "; time zones " + &model.ops.zone_data.to_string();
+    }
     if model.jobs().all(|job| job.schedule().is_none()) {
         text += "\nwarning: no job has a schedule, so nothing will run; add `cron`, `every` or `schedule` to a job";
     }

@@ -46,7 +46,7 @@ pub fn run(args: &PlanArgs, terminal: &Terminal) -> Result<u8, Failure> {
             &agenda,
             at.unwrap_or_else(clock::now),
             count,
-            zone,
+            &model.ops,
         );
         let json = args.format() == PlanFormat::Json;
         print(&next, json, |next| upcoming_text(next, count, terminal.out))?;

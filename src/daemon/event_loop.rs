@@ -68,7 +68,7 @@ pub fn serve(
     let model = Arc::new(model);
     let mut daemon = Daemon {
         timetable: Timetable::new(&model),
-        watch: FileWatch::new(&model.ops.files),
+        watch: FileWatch::new(&model.ops.files, &model.ops.zone_files),
         command: options.command.clone(),
         runs: ActiveRuns::new(&model, options, Some(signals.ring())),
         model,
@@ -232,8 +232,9 @@ impl Daemon<'_> {
     fn replace_model(&mut self, model: Box<Model>) {
         self.timetable = Timetable::new(&model);
         self.runs.resize(&model);
-        if model.ops.files != self.model.ops.files {
-            self.watch = FileWatch::new(&model.ops.files);
+        let relied_on = |model: &Model| (model.ops.files.clone(), model.ops.zone_files.clone());
+        if relied_on(&model) != relied_on(&self.model) {
+            self.watch = FileWatch::new(&model.ops.files, &model.ops.zone_files);
         }
         self.model = Arc::from(model);
         // Its channels may have changed.

@@ -1,4 +1,4 @@
-//! Changes of the ops file.
+//! Changes of the ops file, and of the zone files that it relies on.
 //!
 //! Takes the files of the current model, gives whether they changed. Directories of imported files are included, so that
 //! new files are noticed. A file that is still being written is checked again.
@@ -41,13 +41,13 @@ pub enum FileChange {
 }
 
 impl FileWatch {
-    /// `files`: the root first. Watches also the directories of imported files, but not the directory of the root, in
+    /// `files`: the root first; `others` are files that it relies on. Watches also the directories of imported files, but not the directory of the root, in
     /// which unrelated files may change.
-    pub fn new(files: &[PathBuf]) -> Self {
+    pub fn new(files: &[PathBuf], others: &[PathBuf]) -> Self {
         let home = files.first().and_then(|root| root.parent());
         let directories = files.iter().filter_map(|file| file.parent());
         let directories = directories.filter(|dir| Some(*dir) != home).map(Path::to_owned);
-        let paths: BTreeSet<PathBuf> = files.iter().cloned().chain(directories).collect();
+        let paths: BTreeSet<PathBuf> = files.iter().chain(others).cloned().chain(directories).collect();
         let mut watch = Self {
             paths: paths.into_iter().collect(),
             ..Self::default()
@@ -99,7 +99,7 @@ mod tests {
         fs::create_dir(dir.path().join("conf.d")).unwrap();
         fs::write(&file, "a").unwrap();
         fs::write(&more, "a").unwrap();
-        let mut watch = FileWatch::new(&[file.clone(), more]);
+        let mut watch = FileWatch::new(&[file.clone(), more], &[]);
         assert_eq!(watch.check(), FileChange::Same);
         fs::write(&file, "ab").unwrap();
         assert_eq!(watch.check(), FileChange::Changing);

@@ -5,8 +5,8 @@
 
 use crate::daemon::timetable::{ScheduledJob, Timetable, TimetableEntry};
 use crate::inspect::virtual_clock::{VirtualClock, VirtualTick};
-use crate::model::JobName;
 use crate::model::schedule::{ClockChange, Rhythm, clock_changes};
+use crate::model::{JobName, Ops};
 use crate::report::schedule::upcoming::{FORMAT, FiredDocument, FiringDocument, LeftOutDocument, NextDocument};
 use crate::store::schedules::{Agenda, Decision, FiringVerdict, Occurrence};
 use crate::time_zone::Zone;
@@ -18,21 +18,20 @@ use std::time::Duration;
 const MAX_ZONE_DIFFERENCE: TimeDelta = TimeDelta::hours(26);
 
 /// The first `count` runs later than `after`, and than what `agenda` has as handled; fewer if the schedules have no more instants. Schedules without a zone are
-/// shown in `zone`.
-pub fn upcoming(
-    timetable: &Timetable,
-    agenda: &Agenda,
-    after: DateTime<Utc>,
-    count: usize,
-    zone: &Zone,
-) -> NextDocument {
+/// shown in the zone of `ops`.
+pub fn upcoming(timetable: &Timetable, agenda: &Agenda, after: DateTime<Utc>, count: usize, ops: &Ops) -> NextDocument {
     let from = after + TimeDelta::nanoseconds(1);
     let clock = VirtualClock::new(timetable, from, DateTime::<Utc>::MAX_UTC, &[]).after(agenda, after);
-    let view = View { timetable, after, zone };
+    let view = View {
+        timetable,
+        after,
+        zone: &ops.timezone,
+    };
     NextDocument {
         format: FORMAT,
         ops: timetable.ops.clone(),
         after,
+        zone_data: ops.zone_data.to_string(),
         firings: clock.flat_map(|tick| view.firings(&tick)).take(count).collect(),
     }
 }

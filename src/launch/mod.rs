@@ -123,6 +123,7 @@ pub fn apply(
         ops: model.ops.name.clone(),
         host: survey::host(),
         digest: model.ops.digest.clone(),
+        zone_data: model.ops.zone_data.to_string(),
         overrides: request.overrides(),
         occurrences: how.claimed.iter().flat_map(|run| run.occurrences.clone()).collect(),
     })?;

@@ -97,6 +97,7 @@ mod tests {
             name: "x".to_owned(),
             timezone: crate::time_zone::Zone::utc(),
             zone_data: crate::time_zone::ZoneData::BuiltIn,
+            zone_files: Vec::new(),
             state_dir: at("default"),
             state_given: false,
             concurrency: None,

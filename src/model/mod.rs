@@ -28,7 +28,7 @@ pub mod stdout_file;
 
 use crate::time_zone::{Zone, ZoneData};
 use backoff::BackOff;
-use schedule::Schedule;
+use schedule::{Rhythm, Schedule};
 
 pub use channel::Channel;
 pub use check::Check;
@@ -79,6 +79,16 @@ impl Model {
 
     pub fn schedule(&self, name: &str) -> Option<&Schedule> {
         self.schedules.iter().find(|schedule| schedule.name == name)
+    }
+
+    /// A time zone other than UTC decides something.
+    pub fn names_zones(&self) -> bool {
+        let is_utc = |zone: &Zone| *zone == Zone::utc();
+        let of_schedules = self.schedules.iter().filter_map(|schedule| match &schedule.rhythm {
+            Rhythm::Cron(clock) => Some(&clock.zone),
+            Rhythm::Every(_) => None,
+        });
+        !of_schedules.chain([&self.ops.timezone]).all(is_utc)
     }
 
     /// The channel of that name; [`channel::LOG`] is none of them.
@@ -177,6 +187,8 @@ pub struct Ops {
     pub timezone: Zone,
     /// The data of all time zones in the file.
     pub zone_data: ZoneData,
+    /// The files with these data; a later one may have others.
+    pub zone_files: Vec<PathBuf>,
     /// The store, locks: absolute.
     pub state_dir: PathBuf,
     /// False when the place of the state follows from the file.

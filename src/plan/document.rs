@@ -43,6 +43,8 @@ pub struct PlanDocument<'a> {
     pub at: DateTime<Utc>,
     /// The IANA time zone of the ops file.
     pub timezone: &'a str,
+    /// The time zone data in use: version and directory.
+    pub zone_data: String,
     /// Jobs that are left out because they, or what they depend on, are paused.
     #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub paused: &'a [JobName],
@@ -314,6 +316,7 @@ pub fn document(plan: &Plan, with_files: bool) -> PlanDocument<'_> {
         host: &plan.host,
         at: plan.at,
         timezone: plan.timezone.name(),
+        zone_data: plan.zone_data.to_string(),
         totals: totals(plan),
         steps: steps.collect(),
     }

@@ -13,7 +13,7 @@ use crate::entry::EntryKind;
 use crate::model::retention::KeepReason;
 use crate::model::{Backup, Check, JobName, Retention, StepKind, StepName, Strategy, Target};
 use crate::path::RelPath;
-use crate::time_zone::Zone;
+use crate::time_zone::{Zone, ZoneData};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -33,6 +33,8 @@ pub struct Plan {
     /// The moment by which ages are counted.
     pub at: DateTime<Utc>,
     pub timezone: Zone,
+    /// The data of its time zone.
+    pub zone_data: ZoneData,
     /// Jobs that are left out because they, or what they depend on, are paused.
     pub paused: Vec<JobName>,
     /// What was asked for and is left out, and why: one sentence each.
@@ -267,6 +269,7 @@ impl Plan {
             writer: facts.writer.clone(),
             at: facts.now,
             timezone: ops.timezone.clone(),
+            zone_data: ops.zone_data.clone(),
             paused: Vec::new(),
             notes: Vec::new(),
             steps: Vec::new(),

@@ -28,6 +28,9 @@ pub enum Event {
         host: String,
         /// SHA-256 of the ops files.
         digest: String,
+        /// The time zone data in use: version and directory.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        zone_data: String,
         /// Guards that the user switched off, as flags.
         overrides: Vec<String>,
         /// The instants of schedules for which it was begun.

@@ -25,6 +25,8 @@ const USUAL: [&str; 4] = [
 const MAX_SIZE: u64 = 256 * 1024;
 const MAX_NAME: usize = 100;
 const MAX_VERSION: usize = 40;
+/// Any of these may say which release it is.
+const VERSION_FILES: [&str; 3] = ["+VERSION", "tzdata.zi", "version"];
 
 /// The zone data in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +116,18 @@ impl ZoneDatabase {
         loaded.entry(name.to_owned()).or_insert_with(|| self.load(name)).clone()
     }
 
+    /// The files whose content decides: of the zones that were looked up, and of the version.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let ZoneData::Host { dir, .. } = &self.data else {
+            return Vec::new();
+        };
+        let loaded = self.loaded.borrow();
+        let names = loaded.keys().map(String::as_str);
+        let mut files: Vec<PathBuf> = names.chain(VERSION_FILES).map(|name| dir.join(name)).collect();
+        files.sort_unstable();
+        files
+    }
+
     fn load(&self, name: &str) -> Result<Zone, Option<RefusedFile>> {
         let ZoneData::Host { dir, .. } = &self.data else {
             return built_in(name).ok_or(None);
@@ -181,8 +195,11 @@ fn version_of(dir: &Path) -> Option<String> {
         let text = String::from_utf8_lossy(&bytes);
         Some(text.lines().next()?.trim().to_owned())
     };
-    let of_source = || Some(first_line("tzdata.zi")?.strip_prefix("# version ")?.to_owned());
-    let found = [first_line("+VERSION"), of_source(), first_line("version")];
+    let found = VERSION_FILES.map(|name| {
+        let line = first_line(name)?;
+        let version = line.strip_prefix("# version ").unwrap_or(&line);
+        Some(version.to_owned())
+    });
     let is_version = |text: &String| {
         let fine = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
         text.len() <= MAX_VERSION && text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(fine)

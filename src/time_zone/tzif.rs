@@ -33,11 +33,17 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<(FixedOffset, Vec<ClockS
     };
     let first = fixed(zone.to_offset(start))?;
     let mut shifts: Vec<ClockShift> = Vec::new();
+    let mut seen = i64::MIN;
     for change in zone.following(start) {
         let (at, offset) = (change.timestamp().as_second(), fixed(change.offset())?);
-        if at > LAST {
+        // Without a rule at the end of the file, `jiff` gives the last change again and again.
+        if at > LAST || at == seen {
             break;
         }
+        if at < seen {
+            return Err(damaged());
+        }
+        seen = at;
         let last = shifts.last();
         let before = last.map_or(first, |last| last.offset);
         if offset == before {

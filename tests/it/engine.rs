@@ -156,6 +156,7 @@ fn model(targets: Vec<Target>) -> Model {
             name: "ops".to_owned(),
             timezone: opsrun::time_zone::Zone::utc(),
             zone_data: opsrun::time_zone::ZoneData::BuiltIn,
+            zone_files: Vec::new(),
             state_dir: PathBuf::from("/state"),
             state_given: true,
             concurrency: None,

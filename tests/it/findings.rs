@@ -72,7 +72,12 @@ fn each_file_yields_the_code_it_is_named_after() {
         });
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
-    let all: BTreeSet<&str> = Code::ALL.iter().map(|code| code.id()).collect();
+    // Zone data are in the environment, not in a file: the program is asked about them in `cli::zones`.
+    let all: BTreeSet<&str> = Code::ALL
+        .iter()
+        .map(|code| code.id())
+        .filter(|code| *code != "OPS4008")
+        .collect();
     assert_eq!(seen, all, "a code without a file");
 }
 

@@ -39,6 +39,7 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let mut findings = FindingsDocument::default();
     let mut file_text = String::new();
     let mut unasked = 0;
+    let mut zone_data = None;
     let mut codes = Vec::new();
     for file in &files {
         let name = if file == Path::new("-") { &args.stdin_name } else { file };
@@ -63,6 +64,9 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
             exit = exit.max(failure.exit);
         }
         unasked += loaded.unasked;
+        if let Some(model) = loaded.model.as_ref().filter(|_| args.host) {
+            zone_data = Some(model.ops.zone_data.to_string());
+        }
         if terminal.detail > Detail::Quiet {
             output::to_stderr(&earlier_state(&loaded, terminal));
         }
@@ -88,6 +92,9 @@ pub fn run(args: &CheckArgs, terminal: &Terminal) -> Result<u8, Failure> {
         if unasked > 0 && terminal.detail > Detail::Quiet {
             let note = "not checked: variables, programs and paths of this host; to check them, add `--host`";
             lines += &(style.dim(note) + "\n");
+        }
+        if let Some(zone_data) = zone_data.as_ref().filter(|_| terminal.detail > Detail::Quiet) {
+            lines += &(style.dim(format!("time zones {zone_data}")) + "\n");
         }
         lines
     };

@@ -92,6 +92,7 @@ codes! {
     EitherDay = "OPS4005" "either-day" Warning "two restricted day fields, of which either may match";
     TooLong = "OPS4006" "too-long" Warning "a timeout, retries or jitter that reach the next run";
     Uneven = "OPS4007" "uneven" Warning "steps or periods of unequal length";
+    ZoneData = "OPS4008" "zone-data" Warning "a time zone whose data on this host are unusable or old";
     RetentionWithoutBackup = "OPS5001" "retention-without-backup" Error "a retention without a backup";
     EmptyClass = "OPS5002" "empty-class" Error "a class that matches nothing the backup stores";
     DestinationOverlap = "OPS5003" "destination-overlap" Error "a destination inside its source or around it, shared with another backup, or where a retention deletes";

@@ -9,6 +9,7 @@ use crate::path::Shown;
 use std::fmt;
 
 const MAX_EXCERPT: usize = 80;
+const MAX_ADVICE: usize = 400;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
@@ -124,13 +125,19 @@ pub(crate) fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
 
 /// Text of the user, as a message shows it: one line of at most [`MAX_EXCERPT`] characters.
 pub(crate) fn excerpt(text: &str) -> String {
-    let end = text
-        .char_indices()
-        .nth(MAX_EXCERPT + 1)
-        .map_or(text.len(), |(at, _)| at);
+    shortened(text, MAX_EXCERPT)
+}
+
+/// Help that contains text of the user: long enough for a whole line to write.
+pub(crate) fn advice_text(text: &str) -> String {
+    shortened(text, MAX_ADVICE)
+}
+
+fn shortened(text: &str, most: usize) -> String {
+    let end = text.char_indices().nth(most + 1).map_or(text.len(), |(at, _)| at);
     let text = text.get(..end).unwrap_or_default();
     let shown = Shown(text.as_bytes()).to_string().replace("\\\\", "\\");
-    match shown.char_indices().nth(MAX_EXCERPT) {
+    match shown.char_indices().nth(most) {
         Some((cut, _)) => format!("{}…", shown.get(..cut).unwrap_or_default()),
         None => shown,
     }

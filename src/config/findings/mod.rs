@@ -9,5 +9,5 @@ mod render;
 
 pub use code::{Code, FindingSeverity};
 pub use finding::{Finding, Fix, Label};
-pub(in crate::config) use finding::{excerpt, sorted};
+pub(in crate::config) use finding::{advice_text, excerpt, sorted};
 pub(in crate::config) use render::render;

@@ -6,10 +6,10 @@ use super::schedule::zone;
 use crate::config::findings::{Code, Finding};
 use crate::config::language::spec::{Args, Spec, node, prop, required_prop};
 use crate::config::language::types::Type;
-use crate::config::source::{SourceMap, Span};
+use crate::config::source::{SourceMap, Span, Spanned};
 use crate::config::values::{Datum, as_name};
 use crate::model::{Keep, Ops};
-use crate::time_zone::{Zone, ZoneData};
+use crate::time_zone::{Zone, ZoneDatabase};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ pub const OPS: Spec = node("ops", Args::None)
 pub struct OpsNode {
     pub span: Span,
     pub name: Option<String>,
-    pub timezone: Option<Zone>,
+    pub timezone: Option<Spanned<Zone>>,
     pub state_dir: Option<PathBuf>,
     pub concurrency: Option<u32>,
     pub history: Option<Keep>,
@@ -117,7 +117,7 @@ fn history(node: &CheckedNode, decoder: &mut Decoder<'_>) -> Option<Keep> {
 }
 
 /// With defaults where there is no `ops` node. `digest` is of all files that were read.
-pub fn lower_ops(node: Option<&OpsNode>, sources: &SourceMap, digest: String, zone_data: ZoneData) -> Ops {
+pub fn lower_ops(node: Option<&OpsNode>, sources: &SourceMap, digest: String, zones: &ZoneDatabase) -> Ops {
     let root = sources.files().first();
     let root_path = root.map_or(Path::new("/ops.kdl"), |file| file.path.as_path());
     let name = node
@@ -130,8 +130,11 @@ pub fn lower_ops(node: Option<&OpsNode>, sources: &SourceMap, digest: String, zo
             .and_then(|node| node.state_dir.clone())
             .unwrap_or_else(|| default_state_dir(root_path, &name)),
         name,
-        zone_data,
-        timezone: node.and_then(|node| node.timezone.clone()).unwrap_or_else(Zone::utc),
+        zone_data: zones.data().clone(),
+        zone_files: zones.files(),
+        timezone: node
+            .and_then(|node| node.timezone.as_ref())
+            .map_or_else(Zone::utc, |zone| zone.value.clone()),
         concurrency: node.and_then(|node| node.concurrency),
         history: node.and_then(|node| node.history).unwrap_or(Keep::For(DEFAULT_HISTORY)),
         files: sources.files().iter().map(|file| file.path.clone()).collect(),

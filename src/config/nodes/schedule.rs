@@ -5,13 +5,15 @@
 
 use super::allow::{ALLOW, Allow, allows};
 use super::checked_node::{CheckedNode, one_of, spanned};
-use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::findings::{Code, Finding, advice_text, excerpt};
 use crate::config::language::spec::{Args, Prop, Spec, node, prop, words};
 use crate::config::language::types::Type;
 use crate::config::source::{Span, Spanned};
 use crate::config::values::Datum;
-use crate::model::schedule::{Cron, FoldPolicy, GapPolicy, Missed, Rhythm, Schedule, WallClock};
-use crate::time_zone::Zone;
+use crate::model::schedule::{
+    Cron, FoldPolicy, GapPolicy, Missed, Rhythm, Schedule, WallClock, ZonePrefix, zone_prefix,
+};
+use crate::time_zone::{Zone, is_zone_name};
 use std::time::Duration;
 
 /// How many missed runs `missed "all"` catches up with by default.
@@ -171,7 +173,7 @@ impl RhythmNode {
         match self {
             Self::Every(every) => Rhythm::Every(every.value),
             Self::Cron(node) => {
-                let zone = node.zone.as_ref().unwrap_or(zone).clone();
+                let zone = node.zone.as_ref().map_or(zone, |own| &own.value).clone();
                 Rhythm::Cron(Box::new(WallClock::new(node.cron.clone(), zone, dst.gap, dst.fold)))
             }
         }
@@ -193,7 +195,7 @@ pub struct CronNode {
     pub span: Span,
     /// How many bytes of the value precede its text; `None` when text and value differ, as with escapes.
     pub before: Option<usize>,
-    pub zone: Option<Zone>,
+    pub zone: Option<Spanned<Zone>>,
 }
 
 impl CronNode {
@@ -302,6 +304,10 @@ fn cron(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<RhythmNode> {
         Some(2) => Some(1),
         _ => None,
     };
+    if let Some(prefix) = zone_prefix(&line.value) {
+        zone_in_line(node, &line, before, &prefix, findings);
+        return None;
+    }
     match Cron::parse(&line.value) {
         Ok(cron) => Some(RhythmNode::Cron(Box::new(CronNode {
             cron,
@@ -313,15 +319,81 @@ fn cron(node: &CheckedNode, findings: &mut Vec<Finding>) -> Option<RhythmNode> {
             findings.extend(mistakes.into_iter().map(|mistake| {
                 let span = part(line.span, before, mistake.at.start, mistake.at.end);
                 Finding::new(Code::BadCron, span, excerpt(&mistake.message), excerpt(&mistake.label))
-                    .help(excerpt(&mistake.help))
+                    .help(advice_text(&mistake.help))
             }));
             None
         }
     }
 }
 
+/// A line with a time zone in front, as other programs take it: the zone is part of every line that is proposed.
+fn zone_in_line(
+    node: &CheckedNode,
+    line: &Spanned<String>,
+    before: Option<usize>,
+    prefix: &ZonePrefix<'_>,
+    findings: &mut Vec<Finding>,
+) {
+    let end = prefix.start + prefix.text.len();
+    let span = part(line.span, before, prefix.start, end);
+    let set = match node.prop("timezone").map(|value| &value.value) {
+        Some(Datum::Zone(zone)) => Some(zone.name().to_owned()),
+        Some(_) => Some(String::new()),
+        None => None,
+    };
+    let known = is_zone_name(prefix.zone);
+    let property = match &set {
+        None if known => format!(" timezone=\"{}\"", prefix.zone),
+        _ => String::new(),
+    };
+    // What is proposed for the rest keeps the zone.
+    let with_zone = |help: &str| {
+        let mut parts = help.split("`cron \"");
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            text = text + "`cron \"" + &part.replacen("\"`", &format!("\"{property}`"), 1);
+        }
+        text
+    };
+    let rest = prefix.rest.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (meant, mistakes) = match Cron::parse(&rest) {
+        Ok(_) => (Some(rest), Vec::new()),
+        Err(mistakes) => (mistakes.iter().find_map(|mistake| mistake.line.clone()), mistakes),
+    };
+    let message = "the time zone of a cron line is a property, not a part of the line";
+    let finding = Finding::new(Code::BadCron, span, message, "the zone is in the line");
+    let other = set.as_deref().filter(|set| *set != prefix.zone);
+    findings.push(match (meant, other) {
+        (_, Some(other)) => finding.help(advice_text(&format!(
+            "`timezone=\"{other}\"` is set too: keep the zone that is meant as `timezone=`, and delete `{}`",
+            prefix.text
+        ))),
+        (_, None) if !known => finding.help("name a place behind the line: `timezone=\"Europe/Berlin\"`"),
+        (None, None) => finding.help(advice_text(&format!(
+            "write five fields, and the zone behind them: `timezone=\"{}\"`",
+            prefix.zone
+        ))),
+        (Some(meant), None) => {
+            let text = format!("\"{meant}\"{property}");
+            let finding = finding.help(advice_text(&format!("write `cron {text}`")));
+            if before == Some(1) {
+                finding.fix(line.span, text)
+            } else {
+                finding
+            }
+        }
+    });
+    for mistake in mistakes {
+        let span = part(line.span, before, end, line.value.len());
+        findings.push(
+            Finding::new(Code::BadCron, span, excerpt(&mistake.message), excerpt(&mistake.label))
+                .help(advice_text(&with_zone(&mistake.help))),
+        );
+    }
+}
+
 /// A zone; a warning for an abbreviation. `set` is written between the setting and its value.
-pub fn zone(value: &Spanned<Datum>, set: &str, findings: &mut Vec<Finding>) -> Option<Zone> {
+pub fn zone(value: &Spanned<Datum>, set: &str, findings: &mut Vec<Finding>) -> Option<Spanned<Zone>> {
     let Datum::Zone(zone) = &value.value else {
         return None;
     };
@@ -339,7 +411,10 @@ pub fn zone(value: &Spanned<Datum>, set: &str, findings: &mut Vec<Finding>) -> O
             )),
         );
     }
-    Some(zone.clone())
+    Some(Spanned {
+        value: zone.clone(),
+        span: value.span,
+    })
 }
 
 fn dst_with_every(node: &CheckedNode, rhythm: &CheckedNode, findings: &mut Vec<Finding>) {

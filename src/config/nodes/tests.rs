@@ -266,16 +266,6 @@ const HOLES: &[(&str, &str, &str)] = &[
     ("/check/fail-after", "check \"a\" {\ntcp \"x:1\"\n@\n}", "3"),
     ("/check/recover-after", "check \"a\" {\ntcp \"x:1\"\n@\n}", "3"),
     (
-        "/schedule/dst gap",
-        "schedule \"a\" {\ncron \"30 2 * * *\"\ndst fold=\"both\" @\n}\nCHECK",
-        "\"skip\"",
-    ),
-    (
-        "/schedule/dst fold",
-        "schedule \"a\" {\ncron \"30 2 * * *\"\ndst gap=\"skip\" @\n}\nCHECK",
-        "\"both\"",
-    ),
-    (
         "/schedule/missed max",
         "schedule \"a\" {\ncron \"30 2 * * *\"\nmissed \"all\" @\n}\nCHECK",
         "3",

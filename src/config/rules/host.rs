@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 const MAX_LOOKED_AT: usize = 10_000;
 
 /// The codes that only a look at the host can give.
-pub const CODES: &[Code] = &[Code::SameFileSystem, Code::HostFact];
+pub const CODES: &[Code] = &[Code::SameFileSystem, Code::HostFact, Code::ZoneData];
 
 /// Something that must be so on the host.
 #[derive(Debug)]

@@ -18,6 +18,7 @@ mod notify;
 mod schedule_fit;
 mod schedule_pitfalls;
 mod schedules;
+mod zone_data;
 
 use crate::config::findings::{Code, Finding, allow, sorted};
 use crate::config::nodes::document::Document;
@@ -53,7 +54,7 @@ pub fn check(
     zones: &ZoneDatabase,
     mut findings: Vec<Finding>,
 ) -> CheckResult {
-    let ops = lower_ops(document.ops.as_ref(), sources, digest, zones.data().clone());
+    let ops = lower_ops(document.ops.as_ref(), sources, digest, zones);
     names::unique(document, &mut findings);
     let claims = names::claims(document, &mut findings);
 
@@ -62,6 +63,7 @@ pub fn check(
     cycles::check(document, &names, &needs, &mut findings);
     never_ready::check(document, &needs, &mut findings);
     let schedules = schedules::Schedules::of(document, &ops.timezone, &mut findings);
+    zone_data::check(document, sources, zones, (now, host), &mut findings);
     schedule_pitfalls::check(&schedules, now, &mut findings);
     schedule_fit::check(document, &schedules, &needs, now, &mut findings);
     notify::check(document, &names, &mut findings);

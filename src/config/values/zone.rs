@@ -4,7 +4,7 @@
 
 use super::checker::Checker;
 use super::datum::Datum;
-use crate::config::findings::{Code, Finding, excerpt};
+use crate::config::findings::{Code, Finding, advice_text, excerpt};
 use crate::config::language::suggest::nearest;
 use crate::time_zone::built_in_names;
 
@@ -23,7 +23,7 @@ impl Checker<'_> {
         let finding = self.finding(
             Code::UnknownTimezone,
             format!("unknown time zone `{}`", excerpt(text)),
-            &excerpt(&label),
+            &advice_text(&label),
         );
         // `Seoul` for `Asia/Seoul`, then a typing error.
         let city = names().find(|name| {

@@ -15,6 +15,8 @@ pub struct CronError {
     pub help: String,
     /// What to write in its place, where that is known.
     pub(super) fix: Option<String>,
+    /// The whole line that is meant, where only one can be.
+    pub line: Option<String>,
 }
 
 #[derive(Debug)]
@@ -117,6 +119,7 @@ impl FieldKind {
                         label: "one value is missing here".to_owned(),
                         help: "leave out the comma, or write the missing value".to_owned(),
                         fix: Some(String::new()),
+                        line: None,
                     });
                 }
                 continue;
@@ -174,6 +177,7 @@ impl FieldKind {
                     label: "a step follows `*` or a range".to_owned(),
                     help: format!("write `{fix}` for every {step} from {range} on"),
                     fix: Some(fix),
+                    line: None,
                 });
             }
             (value, value)
@@ -243,6 +247,7 @@ impl FieldKind {
                 label: "a step is 1 or more".to_owned(),
                 help: format!("leave out `/{text}` for every one of them"),
                 fix: Some(String::new()),
+                line: None,
             }),
             Ok(step) if step <= self.size => Ok(step),
             _ => Err(wrong(
@@ -281,6 +286,7 @@ impl FieldKind {
                     |(fix, why)| format!("write `{fix}` {why}"),
                 ),
                 fix: fix.map(|(fix, _)| fix.to_owned()),
+                line: None,
             });
         }
         if let Some(at) = self.names.iter().position(|name| text.eq_ignore_ascii_case(name)) {
@@ -296,6 +302,7 @@ impl FieldKind {
             label: label.to_owned(),
             help,
             fix: Some(fix),
+            line: None,
         };
         let begins = |name: &&&str| text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(name));
         let written_out = self.names.iter().find(begins);
@@ -386,6 +393,7 @@ impl FieldKind {
                 None => "write the values as a list".to_owned(),
             },
             fix,
+            line: None,
         }
     }
 }
@@ -403,6 +411,7 @@ pub(super) fn wrong(
         label: label.into(),
         help: help.into(),
         fix: None,
+        line: None,
     }
 }
 

@@ -107,6 +107,7 @@ fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str)
     let only_stars = words.iter().skip(1).all(|(_, word)| *word == "*");
     let seconds = first.1.strip_prefix("*/");
     let seconds = seconds.filter(|n| n.parse().is_ok_and(|n| (1..=59).contains(&n)));
+    let mut line_meant = None;
     let (at, label, help) = match (count, valid(words.get(1..6)), valid(words.get(..5))) {
         (6, _, Some(line)) if year => (
             end(last),
@@ -127,13 +128,17 @@ fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str)
                     format!("`cron \"{line}\"` without the seconds, or `cron \"{other}\"`")
                 }
                 Some(other) => format!("`cron \"{other}\"`, or `cron \"{line}\"` if seconds came first"),
-                None => format!("leave out the seconds: `cron \"{line}\"`"),
+                None if first.1 == "0" => {
+                    line_meant = Some(line.clone());
+                    format!("leave out the seconds: `cron \"{line}\"`")
+                }
+                None => format!("`cron \"{line}\"` without the seconds: it runs at second 0 only"),
             },
         ),
         (7, Some(line), _) => (
             all,
             "a cron line has no fields for seconds and the year",
-            format!("leave out both: `cron \"{line}\"`"),
+            format!("leave out both: `cron \"{line}\"`, at second 0 and every year"),
         ),
         (_, _, Some(line)) => (
             words.get(5).map_or(all.clone(), |sixth| sixth.0..all.end),
@@ -147,7 +152,37 @@ fn too_many(words: &[(usize, &str)], first: &(usize, &str), last: &(usize, &str)
         ),
     };
     let message = format!("a cron line has five fields, but this one has {count}");
-    wrong(at, message, label, help)
+    CronError {
+        line: line_meant,
+        ..wrong(at, message, label, help)
+    }
+}
+
+/// A time zone that other programs take in front of a line: `TZ=Europe/Berlin 30 4 * * *`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZonePrefix<'a> {
+    /// As it is written: `TZ=Europe/Berlin`.
+    pub text: &'a str,
+    /// Where it starts in the line.
+    pub start: usize,
+    pub zone: &'a str,
+    pub rest: &'a str,
+}
+
+pub fn zone_prefix(line: &str) -> Option<ZonePrefix<'_>> {
+    let start = line.len() - line.trim_start().len();
+    let whole = line.get(start..)?;
+    let text = whole.get(..whole.find(char::is_whitespace).unwrap_or(whole.len()))?;
+    let (name, zone) = text.split_once('=')?;
+    if !["TZ", "CRON_TZ"].iter().any(|known| known.eq_ignore_ascii_case(name)) {
+        return None;
+    }
+    Some(ZonePrefix {
+        text,
+        start,
+        zone: zone.trim_matches(['"', '\'']).trim_start_matches(':'),
+        rest: whole.get(text.len()..)?.trim(),
+    })
 }
 
 /// Adds the whole line to the help texts, when every mistake in it can be fixed.
@@ -171,6 +206,7 @@ fn with_the_line(text: &str, mut mistakes: Vec<CronError>) -> Vec<CronError> {
     if let Some(line) = line {
         for mistake in &mut mistakes {
             mistake.help = format!("{}: `cron \"{line}\"`", mistake.help);
+            mistake.line = Some(line.clone());
         }
     }
     mistakes

@@ -18,7 +18,7 @@ mod wall;
 pub use cron::Cron;
 pub use due::{Due, SkipReason, Skipped};
 pub use field::{CronError, UnevenStep};
-pub use line::nickname;
+pub use line::{ZonePrefix, nickname, zone_prefix};
 pub use wall::{ChangeKind, ClockChange, FoldPolicy, GapPolicy, WallClock, clock_changes};
 
 use crate::clock;

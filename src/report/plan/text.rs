@@ -13,6 +13,7 @@ use crate::report::plan::summary::plan_summary;
 use crate::report::shared::style::{Style, one_line};
 use crate::report::shared::wrap::wrap;
 use crate::report::shared::{times, words};
+use crate::time_zone::Zone;
 use crate::units::{joined, show_duration, show_size};
 use chrono::{DateTime, Utc};
 use std::collections::VecDeque;
@@ -39,6 +40,9 @@ pub fn plan_text(plan: &Plan, how: &PlanTextOptions) -> String {
     page.field("", "ops", format!("{}, {}", plan.ops, shown(&plan.file)));
     page.field("", "host", &plan.host);
     page.field("", "time", page.moment(plan.at));
+    if plan.timezone != Zone::utc() {
+        page.field("", "zones", &plan.zone_data);
+    }
     if !plan.paused.is_empty() {
         page.field("", "paused", joined(&plan.paused));
     }

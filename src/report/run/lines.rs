@@ -58,6 +58,7 @@ impl EventLines {
                 host,
                 overrides,
                 occurrences,
+                zone_data,
                 ..
             } => {
                 let due = |due: &Occurrence| {
@@ -71,6 +72,9 @@ impl EventLines {
                     format!("  for {}", due.join(", "))
                 };
                 let mut text = self.line(Detail::Normal, "run", &format!("{run}  {ops} on {host}{due}"));
+                if !zone_data.is_empty() {
+                    text += &self.line(Detail::Verbose, "note", &format!("time zones {zone_data}"));
+                }
                 if !overrides.is_empty() {
                     let flags = format!("guards switched off: {}", overrides.join(" "));
                     text += &self.line(Detail::Quiet, "note", &flags);

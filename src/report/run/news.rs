@@ -126,6 +126,7 @@ mod tests {
                 ops: "o".to_owned(),
                 host: "h".to_owned(),
                 digest: String::new(),
+                zone_data: String::new(),
                 overrides: Vec::new(),
                 occurrences: Vec::new(),
             };

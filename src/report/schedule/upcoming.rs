@@ -26,6 +26,8 @@ pub struct NextDocument {
     /// Runs that start later than this are listed: RFC 3339, UTC.
     #[cfg_attr(test, schemars(with = "String"))]
     pub after: DateTime<Utc>,
+    /// The time zone data in use: version and directory.
+    pub zone_data: String,
     /// In order.
     pub firings: Vec<FiringDocument>,
 }
@@ -101,6 +103,10 @@ pub fn upcoming_text(next: &NextDocument, requested: usize, style: Style) -> Str
     if next.firings.len() < requested {
         let count = plural(next.firings.len() as u64, "run", "runs");
         text = text + "only " + &count + ": no schedule has a later run\n";
+    }
+    let mut fired = next.firings.iter().flat_map(|firing| &firing.schedules);
+    if fired.any(|fired| fired.zone != Zone::utc()) {
+        text = text + &style.dim(format!("time zones {}", next.zone_data)) + "\n";
     }
     text
 }

@@ -14,6 +14,7 @@ mod places;
 mod runs;
 mod secrets;
 mod written;
+mod zones;
 
 use crate::support::workspace::{OPSRUN, run_with_input};
 use std::path::Path;
@@ -112,7 +113,7 @@ fn snapshot(name: &str, text: &str) {
         snapshot_path => "snapshots",
         prepend_module_to_snapshot => false,
         omit_expression => true,
-        filters => [(r"opsrun \d+\.\d+\.\d+", "opsrun [version]"), (r"time zones \S+ \(\S+\), \S+", "time zones [version] ([directory]), [version]")],
+        filters => [(r"opsrun \d+\.\d+\.\d+", "opsrun [version]"), (r"time zones \S+ \(\S+\)", "time zones [version] ([directory])"), (r"\), \S+ \(built in", "), [version] (built in"), (r#""zone_data": "[^"]*""#, r#""zone_data": "[zone data]""#)],
     }, {
         insta::assert_snapshot!(name, text);
     });

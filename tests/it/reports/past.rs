@@ -106,6 +106,7 @@ fn a_run_with_the_output_of_its_commands() {
             ops: "observer".into(),
             host: "box".into(),
             digest: "00".into(),
+            zone_data: "2026f (built in)".into(),
             overrides: Vec::new(),
             occurrences: Vec::new(),
         },

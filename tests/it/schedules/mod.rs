@@ -7,3 +7,4 @@ mod decisions;
 mod lines;
 mod oracle;
 mod runs;
+mod zones;

@@ -24,6 +24,7 @@ fn story() -> Vec<Event> {
             ops: "observer".into(),
             host: "box".into(),
             digest: "00".into(),
+            zone_data: "2026f (built in)".into(),
             overrides: vec!["--accept-clock".into()],
             occurrences: Vec::new(),
         },
