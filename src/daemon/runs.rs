@@ -352,3 +352,6 @@ fn send(sender: &Sender<RunMessage>, ring: Option<&Ring>, message: RunMessage) {
         ring.ring();
     }
 }
+
+#[cfg(test)]
+mod mixed_load;

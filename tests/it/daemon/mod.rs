@@ -29,6 +29,7 @@ mod left_running;
 mod orphan_kills;
 mod policies;
 mod signals;
+mod slots;
 mod soak;
 
 use crate::support::workspace::Workspace;
