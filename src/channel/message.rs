@@ -218,9 +218,11 @@ impl Message {
             .as_ref()
             .filter(|run| messages.iter().all(|m| m.run.as_ref() == Some(*run)));
         let line = |message: &Self| {
-            let of_run = message.run.iter().filter(|_| run.is_none());
-            let of_run: String = of_run.map(|run| format!(" (run {run})")).collect();
-            format!("{}: {}{of_run}", message.key, message.summary)
+            let text = format!("{}: {}", message.key, message.summary);
+            match message.run.as_ref().filter(|_| run.is_none()) {
+                Some(run) => format!("{text} (run {run})"),
+                None => text,
+            }
         };
         // Of several runs: the command that lists them.
         let show = messages

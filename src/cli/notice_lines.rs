@@ -73,7 +73,7 @@ impl NoticePrinter {
                 (always, text.unwrap_or_default())
             }
             Notice::Interrupted { run, message } => (always, format!("note     run {run} {message}")),
-            Notice::Alerts(text) => (always, format!("warning: {text}")),
+            Notice::Alerts(text) | Notice::ClockSetBack(text) => (always, format!("warning: {text}")),
             Notice::Skipped(decision) => {
                 let why = (decision.verdict, decision.reason.clone());
                 let before = self.skipped.insert(decision.job.clone(), why.clone());
@@ -89,7 +89,6 @@ impl NoticePrinter {
                 );
                 (always, text)
             }
-            Notice::ClockSetBack(text) => (always, format!("warning: {text}")),
             Notice::StateUnusable { message, help } => {
                 let message = format!("no run can start: {message}");
                 (always, output::failure_text(&message, *help, self.terminal.err))

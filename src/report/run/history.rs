@@ -130,7 +130,7 @@ pub fn run_text(run: &RunSummary, events: &[Event], zone: &Zone, style: Style, d
 /// What a run left at work when it was killed.
 pub fn left_text(left: &[Orphan], style: Style) -> String {
     let line = |orphan: &Orphan| {
-        let (step, processes) = (style.name(&orphan.step.to_string()), orphan.processes());
+        let (step, processes) = (style.name(orphan.step.to_string()), orphan.processes());
         format!("{}: {step} ({processes})\n", style.warn("still at work"))
     };
     left.iter().map(line).collect()

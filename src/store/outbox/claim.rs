@@ -327,10 +327,9 @@ fn claim(db: &Connection, request: &ClaimRequest<'_>) -> rusqlite::Result<Outbox
         if waited || last {
             let rows = joinable(db, free)?;
             let oldest = rows.first().map(|row| row.created_at.0 + request.gather);
-            if let Some(until) = oldest.filter(|until| !waited && count > 1 && *until > now) {
-                if until <= now + request.gather {
-                    return Ok(OutboxClaim::Nothing(Some(until)));
-                }
+            let open = |until: &DateTime<Utc>| *until > now && *until <= now + request.gather;
+            if let Some(until) = oldest.filter(|until| !waited && count > 1 && open(until)) {
+                return Ok(OutboxClaim::Nothing(Some(until)));
             }
             let several = readable(db, rows, now)?;
             let by_key = request.key_by_key;

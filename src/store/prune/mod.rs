@@ -387,11 +387,10 @@ fn keep_what_copies_need(db: &Connection, run: &str, last: i64) -> rusqlite::Res
              SELECT step, json ->> '$.sequence' {of_kind} 'copy-published' AND json ->> '$.sequence' IS NOT NULL
              ON CONFLICT DO UPDATE SET sequence = max(sequence, excluded.sequence)"
         ),
-        format!(
-            "INSERT OR IGNORE INTO relied_on (copy, run)
+        "INSERT OR IGNORE INTO relied_on (copy, run)
              SELECT DISTINCT copies.value, events.run FROM events, json_each(events.json, '$.copies') AS copies
              WHERE events.run = ?1 AND events.seq <= ?2 AND +events.kind = 'delete-intended'"
-        ),
+            .to_owned(),
         format!("DELETE FROM forgotten WHERE copy IN (SELECT json ->> '$.copy' {of_kind} 'copy-started')"),
     ] {
         db.run(&sql, params![run, last])?;

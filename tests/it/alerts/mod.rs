@@ -5,7 +5,11 @@
 //! - [`delivery`]: random messages, outages, refusals and restarts, and what must hold whatever they are
 //! - [`outages`]: the program against servers that are away, busy, or refuse one recipient
 //! - [`runs`]: whole runs through the program
-#![expect(clippy::unwrap_used, reason = "a test: it stops at what it did not expect")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test: it stops at what it did not expect"
+)]
 
 mod decisions;
 mod delivery;

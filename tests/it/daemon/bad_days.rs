@@ -57,8 +57,10 @@ fn a_run_that_a_kill_cuts_short_is_told_as_such() {
     let serve = world.serve();
     let pid: i32 = next(&fifo).parse().unwrap();
     serve.kill();
-    let told = world.ends(0, &["why", "target:long"]);
+    // While it works on, that comes first in the answer.
     kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    super::until(|| crate::support::workspace::is_gone(&pid.to_string()));
+    let told = world.ends(0, &["why", "target:long"]);
     assert!(told.contains(": interrupted\n"), "{told}");
     assert!(told.contains("interrupted  the run was interrupted\n"), "{told}");
     assert!(!told.contains("no result"), "{told}");

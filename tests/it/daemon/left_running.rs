@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 /// A target that says its process number, and works until it is ended.
 fn endless(more: &str) -> String {
-    format!("target \"long\" {{ shell \"echo $$ > fifo; exec sleep 1000\"; timeout \"1h\"; {more} }}")
+    format!("target \"long\" {{ shell \"echo $$ > fifo; exec sleep 100\"; timeout \"1h\"; {more} }}")
 }
 
 fn end(pid: &str) {
@@ -82,7 +82,7 @@ fn what_was_left_is_replaced_with_its_whole_group() {
     // Deaf to TERM.
     let world = Workspace::of_jobs(
         r#"target "r" {
-            shell "trap '' TERM; sh -c 'echo $$ > members; while :; do sleep 1000; done' & echo $$ > leaders; wait"
+            shell "trap '' TERM; sh -c 'echo $$ > members; while :; do sleep 100; done' & echo $$ > leaders; wait"
             every "3s"; overlap "replace"; timeout "1h" kill-after="100ms"
         }"#,
     );
