@@ -133,7 +133,7 @@ fn find(path: &Path) -> Result<Found, Errno> {
             continue;
         }
         // A file that is gone by now, and a broken link, are not among them.
-        let Ok(stat) = rustix::fs::stat(&entry.path()) else {
+        let Ok(stat) = rustix::fs::stat(entry.path()) else {
             continue;
         };
         if let Found::File(path, file) = seen(entry.path(), &stat)

@@ -84,9 +84,10 @@ pub async fn ask(check: &Check, from: CheckSources<'_>) -> Ended {
         Probe::Job { job, age, duration } => {
             let history = from.memory.history_of(job)?;
             let lost = history.succeeded_at.is_none() && job.kind == JobKind::Backup;
-            let copy = match lost {
-                true => Some(newest_copy(check, job, from).await),
-                false => None,
+            let copy = if lost {
+                Some(newest_copy(check, job, from).await)
+            } else {
+                None
             };
             job::probe(job, history, copy.as_ref(), age, duration, clock::now())
         }
