@@ -78,11 +78,11 @@ pub enum Streams {
 
 /// A child could not be started.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot run `{}` in `{}`{}: {why}", Shown(program.as_bytes()), shown(cwd), as_whom(run_as.as_ref()))]
+#[error("cannot run `{}` in `{}`{}: {why}", Shown(program.as_bytes()), shown(cwd), as_whom(run_as.as_deref()))]
 pub struct SpawnError {
     pub program: String,
     pub cwd: PathBuf,
-    pub run_as: Option<RunAs>,
+    pub run_as: Option<Box<RunAs>>,
     #[source]
     pub why: SpawnFailure,
 }
@@ -184,7 +184,7 @@ pub(super) fn error(spawn: &Spawn, why: SpawnFailure) -> SpawnError {
     SpawnError {
         program: spawn.program.clone(),
         cwd: spawn.cwd.clone(),
-        run_as: spawn.run_as.clone(),
+        run_as: spawn.run_as.clone().map(Box::new),
         why,
     }
 }

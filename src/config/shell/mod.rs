@@ -218,9 +218,8 @@ pub struct Dump {
 /// `pg_dump shop | gzip -9 > file`, or without a compressor, and nothing else: all that a `stdout` of a target can do.
 pub fn dump(script: &str) -> Option<Dump> {
     let tokens = tokens(script);
-    let (body, file) = match tokens.as_slice() {
-        [body @ .., ShellToken::Sign(">"), ShellToken::Word { text, .. }] => (body, text),
-        _ => return None,
+    let [body @ .., ShellToken::Sign(">"), ShellToken::Word { text: file, .. }] = tokens.as_slice() else {
+        return None;
     };
     let mut parts = body.split(|token| *token == ShellToken::Sign("|"));
     let (command, packer) = (parts.next()?, parts.next());

@@ -115,7 +115,7 @@ impl Attempts<'_> {
             NotBegun::Spawn(SpawnError {
                 program: spawn.program.clone(),
                 cwd: spawn.cwd.clone(),
-                run_as: spawn.run_as.clone(),
+                run_as: spawn.run_as.clone().map(Box::new),
                 why: SpawnFailure::Other(io::Error::other(error_chain(&error))),
             })
         })?;
