@@ -242,7 +242,7 @@ fn known_faults_of_clocks() {
             (Clock::Right, 4),
             (Clock::Down, 120),
             (Clock::Right, 4),
-            (Clock::Off(-31536000), 4),
+            (Clock::Off(-31_536_000), 4),
             (Clock::Right, 4),
         ],
         // A moment ten years ahead; in 1970; standing; a hundredfold.
