@@ -123,8 +123,8 @@ impl Run<'_, '_> {
                     (step, ended)
                 });
             }
-            // The slot of the beginning is for a step that is due now: others wait for it, also those that this run needs.
-            self.how.slots.let_go();
+            // Checks that others need never wait for the target of another check: so no two runs wait for each other.
+            self.how.slots.let_go_of(Lane::Check);
             // Before anything that has begun goes on: what begins is announced.
             if let Err(error) = self.recorder.flush() {
                 broken = broken.or(Some(error));

@@ -159,10 +159,7 @@ impl Load {
                 engine.requests[at] = None;
                 Some((job.clone(), slot))
             });
-            let Some((job, slot)) = next else {
-                engine.work.apply.slots.as_ref().unwrap().let_go();
-                return any;
-            };
+            let Some((job, slot)) = next else { return any };
             any = true;
             engine.due.remove(&job);
             let claimed = engine.work.apply.claimed.as_ref().unwrap();
