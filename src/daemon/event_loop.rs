@@ -328,6 +328,8 @@ impl Daemon<'_> {
         };
         let store = self.store.insert(store);
         self.runs.write_ends(&self.model, store);
+        // What has ended has made room: the reason of an instant that is skipped now does not name it.
+        self.runs.begin_waiting(&mut begin_thread);
         for _ in 0..MAX_TICKS {
             let reading = ClockReading::take();
             let at = reading.wall;

@@ -27,7 +27,7 @@ pub struct RunNews {
 #[derive(Debug)]
 struct ActiveRun {
     lines: EventLines,
-    /// Lines that are no news yet; `None` once the run is news.
+    /// Lines that are not news yet; `None` once the run is news.
     held: Option<String>,
     /// A check in it is bad, as it was before.
     still_bad: bool,
