@@ -9,7 +9,8 @@ pub use lexer::{ShellToken, tokens};
 
 /// The command whose failure a pipe hides, as its first word; `None` where none does, or where `pipefail` is set.
 pub fn hidden_failure(script: &str) -> Option<String> {
-    if sets_pipefail(script) {
+    // A script that reads it looks at the exit codes itself.
+    if sets_pipefail(script) || script.contains("PIPESTATUS") {
         return None;
     }
     Pipes::default().first_hidden(&tokens(script))
@@ -302,6 +303,7 @@ mod tests {
             "grep a\\|b c",
             "a # b | c",
             "set -o pipefail; a | b",
+            "a | b; exit ${PIPESTATUS[0]}",
             "set -euo pipefail\na | b",
             "X=$(a | b)",
             "echo \"$(a | b)\"",

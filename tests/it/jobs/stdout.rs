@@ -188,3 +188,24 @@ fn a_stop_leaves_nothing_and_what_a_kill_leaves_the_next_run_removes() {
     let now = names(&world.at("dumps"));
     assert!(now.len() == 1 && now[0].starts_with("b-"), "{now:?}");
 }
+
+#[test]
+fn a_dump_that_is_being_written_is_neither_copied_nor_counted() {
+    let world = world(
+        r#"
+        backup "d" { source "dumps"; to "copies"; }
+        retention "d" backup="d" { class "dump" "*" keep="1d" keep-newest=1; max-delete files=9 share="100%"; }
+        "#,
+    );
+    fs::create_dir(world.at("dumps")).unwrap();
+    let unfinished = ".opsrun-01ARZ3NDEKTSV4RRFFQ69G5FAV-stdout.part";
+    for name in ["a.sql", unfinished] {
+        fs::write(world.at("dumps").join(name), "x").unwrap();
+    }
+    let old = std::time::SystemTime::now() - Duration::from_secs(7 * 86_400);
+    let dump = fs::File::open(world.at("dumps/a.sql")).unwrap();
+    dump.set_modified(old).unwrap();
+    let said = world.apply(0);
+    assert!(said.contains("contains 1 file,"), "{said}");
+    assert_eq!(names(&world.at("dumps")), [unfinished, "a.sql"]);
+}
