@@ -127,6 +127,7 @@ fn valid(loaded: Loaded, file: &Path, state: Option<&StateArgs>) -> Result<Model
             let help = "use an absolute path for the state directory";
             Failure::new(Exit::Usage, message, Some(help))
         })?;
+        model.ops.state_named = true;
     } else if state.is_some() {
         match state_place::earlier(&model.ops) {
             Ok(Some(place)) => model.ops.state_dir = place,

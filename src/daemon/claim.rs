@@ -15,6 +15,7 @@ use crate::store::{RunEnd, Store, StoreError};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 /// Whose turn it is.
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Taker<'a> {
     /// The daemon, with the jobs of its runs.
     Daemon(&'a ActiveJobs),

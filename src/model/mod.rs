@@ -209,6 +209,8 @@ pub struct Ops {
     pub state_dir: PathBuf,
     /// False when the place of the state follows from the file.
     pub state_given: bool,
+    /// True when the command line names the place of the state, whatever the file says.
+    pub state_named: bool,
     /// Steps at once, over all runs of a process; `None` is the number of cores, or a few more.
     pub concurrency: Option<u32>,
     /// How long the state keeps what happened in a run.

@@ -65,7 +65,7 @@ pub async fn get(get: HttpCall<'_>, wanted: &[u16]) -> Result<HttpAnswer, NetErr
     let (url, headers) = get.parsed()?;
     let stage = StageTracker::new(Stage::Roots);
     let mut place = place(&url, get.secret, 0);
-    let asked = ask(get, wanted, url, headers, &stage, &mut place);
+    let asked = Box::pin(ask(get, wanted, url, headers, &stage, &mut place));
     let asked = stage.within(get.limit, asked).await;
     asked.unwrap_or_else(|fault| Err(NetError::at(&place, fault)))
 }
@@ -121,7 +121,7 @@ pub async fn post(post: HttpCall<'_>, body: &[u8]) -> Result<Posted, NetError> {
         let body = Bytes::copy_from_slice(body);
         exchange.ask(Method::POST, &url, &headers, body, &place).await
     };
-    let sent = stage.within(post.limit, sent).await;
+    let sent = stage.within(post.limit, Box::pin(sent)).await;
     let reply = sent.unwrap_or_else(|fault| Err(NetError::at(&place, fault)))?;
     let status = reply.status();
     let text = |name: HeaderName| reply.headers().get(name)?.to_str().ok();

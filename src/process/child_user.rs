@@ -91,6 +91,11 @@ impl ChildUser {
         self.gid.is_some()
     }
 
+    /// True when it runs as another user than opsrun.
+    pub(super) fn is_another(&self) -> bool {
+        self.uid.is_some_and(|uid| uid != rustix::process::geteuid())
+    }
+
     /// The variables of a child that runs as a user; the command's own come later.
     pub(super) fn set_variables(&self, command: &mut Command) {
         let Some(user) = &self.user else { return };

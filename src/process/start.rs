@@ -78,11 +78,11 @@ pub enum Streams {
 
 /// A child could not be started.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot run `{}` in `{}`{}: {why}", Shown(program.as_bytes()), shown(cwd), as_whom(run_as.as_ref()))]
+#[error("cannot run `{}` in `{}`{}: {why}", Shown(program.as_bytes()), shown(cwd), as_whom(run_as.as_deref()))]
 pub struct SpawnError {
     pub program: String,
     pub cwd: PathBuf,
-    pub run_as: Option<RunAs>,
+    pub run_as: Option<Box<RunAs>>,
     #[source]
     pub why: SpawnFailure,
 }
@@ -184,7 +184,7 @@ pub(super) fn error(spawn: &Spawn, why: SpawnFailure) -> SpawnError {
     SpawnError {
         program: spawn.program.clone(),
         cwd: spawn.cwd.clone(),
-        run_as: spawn.run_as.clone(),
+        run_as: spawn.run_as.clone().map(Box::new),
         why,
     }
 }
@@ -229,8 +229,12 @@ fn try_start(spawn: &Spawn, user: Option<&ChildUser>) -> io::Result<(Leader, End
         .envs(spawn.env.iter().map(|(name, value)| (name, value.expose_secret())))
         .stdin(given)
         .stdout(out)
-        .stderr(err)
-        .process_group(0);
+        .stderr(err);
+    if user.is_some_and(ChildUser::is_another) {
+        in_own_session(&mut command);
+    } else {
+        command.process_group(0);
+    }
     if let Some(limits) = limits::open_files_of_children() {
         limited(&mut command, limits);
     }
@@ -252,6 +256,15 @@ fn limited(command: &mut Command, limits: Rlimit) {
     let limit = move || setrlimit(Resource::Nofile, limits).map_err(io::Error::from);
     // SAFETY: it makes one system call, and neither allocates nor locks.
     unsafe { command.pre_exec(limit) };
+}
+
+/// Starts in a session of its own, and so in a group of its own: without a terminal. Through opsrun's terminal another user
+/// could type commands (TIOCSTI) that the shell of opsrun's user runs.
+#[expect(unsafe_code, reason = "what happens between fork and exec is unsafe by nature")]
+fn in_own_session(command: &mut Command) {
+    let begin = || rustix::process::setsid().map(drop).map_err(io::Error::from);
+    // SAFETY: it makes one system call, and neither allocates nor locks.
+    unsafe { command.pre_exec(begin) };
 }
 
 /// Starts with a trace of the child in this file. Its process group is its own by then.

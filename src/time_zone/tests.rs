@@ -229,7 +229,8 @@ fn a_file_of_the_host_decides() {
 
 #[test]
 fn a_file_that_cannot_be_used_leaves_it_to_the_built_in_data() {
-    let make: [(&dyn Fn(&Path), &str); 6] = [
+    type Make<'a> = &'a dyn Fn(&Path);
+    let make: [(Make<'_>, &str); 6] = [
         (&|_| {}, "it does not exist"),
         (&|path| fs::create_dir(path).unwrap(), "it is a directory"),
         (

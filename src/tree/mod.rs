@@ -17,6 +17,7 @@
 //! - [`dir_journal`]: which directories a restore made or changed, for the next one
 //! - [`leftovers`]: the removal of what a restore that died left
 //! - [`output_file`]: what a command prints, as a file that appears whole or not at all
+//! - `trusted_path`: a directory that no other user can swap for a symlink
 //! - [`rewrite`]: files that a person wrote and asked us to change
 //! - [`lock`]: one process at a time per source, destination and job
 //! - [`held_file`]: files of our own that show by their lock that their process is there
@@ -41,6 +42,7 @@ pub mod publish;
 pub mod quarantine;
 pub mod recovery;
 pub mod rewrite;
+mod trusted_path;
 pub mod walk;
 
 pub use handle::{Dir, Opener, TreeError};

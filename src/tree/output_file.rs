@@ -5,10 +5,13 @@
 //! not know what the file holds.
 //! Invariant: nothing is ever replaced, and no file goes that a living process holds locked or that has another name.
 
-use super::handle::{Dir, TreeError, create_dir_all, is_missing};
+use super::handle::{Dir, TreeError, is_missing};
+use super::leftovers::{PART, part_name};
 use super::lock::{FileLock, lock_open_file};
 use super::naming::rename_noreplace;
 use super::publish::hold;
+use super::trusted_path::create_trusted_dir;
+use super::walk::after_run_id;
 use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
@@ -39,7 +42,7 @@ impl OutputFile {
         let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(TreeError::at("create", path, Errno::INVAL));
         };
-        let dir = create_dir_all(above)?;
+        let dir = create_trusted_dir(above)?;
         match rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(_) => return Err(TreeError::at("create", path, Errno::EXIST)),
             Err(Errno::NOENT) => {}
@@ -48,7 +51,7 @@ impl OutputFile {
         clear_debris(&dir);
         let fail = |e: Errno| TreeError::at("create a file in", above, e);
         for _ in 0..MAX_TRIES {
-            let temporary = format!("{PREFIX}{}{SUFFIX}", ulid::Ulid::new());
+            let temporary = part_name(&ulid::Ulid::new().to_string(), KIND);
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let mode = Mode::from_raw_mode(0o600);
             let fd = rustix::fs::openat(&dir, temporary.as_str(), flags, mode).map_err(fail)?;
@@ -114,13 +117,11 @@ impl Drop for OutputFile {
     }
 }
 
-const PREFIX: &str = ".opsrun-stdout-";
-const SUFFIX: &str = ".tmp";
+/// Among the private names: no backup copies the file, and no retention sees it.
+const KIND: &str = "stdout";
 
 fn is_temporary(name: &[u8]) -> bool {
-    let name = std::str::from_utf8(name).unwrap_or_default();
-    let id = name.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(SUFFIX));
-    id.is_some_and(|id| id.len() == 26 && ulid::Ulid::from_string(id).is_ok())
+    after_run_id(name) == Some(format!("{KIND}{PART}").as_bytes())
 }
 
 /// Removes what killed processes have left: of our names, of our user, and locked by no one. Best effort.
@@ -149,7 +150,9 @@ fn clear_debris(dir: &Dir) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::walk::is_ours;
     use super::*;
+    use crate::path::RelPath;
     use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
 
@@ -188,8 +191,8 @@ mod tests {
     fn what_a_killed_process_left_goes_and_what_lives_stays() {
         let temp = tempfile::tempdir().unwrap();
         let living = OutputFile::create(&temp.path().join("a")).unwrap();
-        let left = ".opsrun-stdout-01JD8Z3V6Q8X5Y7W9T2R4N6M8K.tmp";
-        let others = [".opsrun-stdout-notes.tmp", ".opsrun-01JD8Z3V6Q8X5Y7W9T2R4N6M8K.tmp"];
+        let left = ".opsrun-01JD8Z3V6Q8X5Y7W9T2R4N6M8K-stdout.part";
+        let others = [".opsrun-notes-stdout.part", ".opsrun-01JD8Z3V6Q8X5Y7W9T2R4N6M8K-7.part"];
         for name in others.iter().chain([&left]) {
             std::fs::write(temp.path().join(name), "x").unwrap();
         }
@@ -198,5 +201,15 @@ mod tests {
         wanted.extend([living.temporary.clone(), second.temporary.clone()]);
         wanted.sort();
         assert_eq!(names(temp.path()), wanted);
+    }
+
+    #[test]
+    fn an_unfinished_file_is_no_part_of_a_source() {
+        let temp = tempfile::tempdir().unwrap();
+        let made = OutputFile::create(&temp.path().join("a")).unwrap();
+        let name = RelPath::new(made.temporary.as_bytes()).unwrap();
+        assert!(is_ours(&name), "{name}");
+        made.publish().unwrap();
+        assert!(!is_ours(&RelPath::new(b"a").unwrap()));
     }
 }

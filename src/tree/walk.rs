@@ -48,7 +48,8 @@ pub fn is_ours(path: &RelPath) -> bool {
     is_our_name(path.name())
 }
 
-fn is_our_name(name: &[u8]) -> bool {
+/// The same for one component.
+pub fn is_our_name(name: &[u8]) -> bool {
     if name == QUARANTINE {
         return true;
     }

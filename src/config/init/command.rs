@@ -129,6 +129,10 @@ fn dump(line: &str) -> Option<CronCommand> {
         return None;
     }
     let (above, name) = file.rsplit_once('/')?;
+    // No shell writes to a directory.
+    if matches!(name, "" | "." | "..") {
+        return None;
+    }
     let mut name = name.to_owned();
     if !name.contains('{') {
         let at = name.find('.').filter(|at| *at > 0).unwrap_or(name.len());

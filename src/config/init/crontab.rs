@@ -381,7 +381,7 @@ fn known_secrets(text: &[u8], users: bool) -> Vec<String> {
         let text = text.trim_start_matches(['#', ' ', '\t']);
         match line(text, users) {
             CrontabLine::Setting(name, value) if is_secret(name, value) || ping::service(value).is_some() => {
-                found.push(value.to_owned())
+                found.push(value.to_owned());
             }
             CrontabLine::Entry { command, .. } => {
                 let arguments = secrets::literals(command).into_iter().filter(|found| found.sure);

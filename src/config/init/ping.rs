@@ -107,8 +107,8 @@ pub(super) fn without_pings(line: &str) -> Option<Pingless> {
         }
         match separator {
             _ if kept.is_empty() => {}
-            ";" | "&" => kept.push_str(&format!("{separator} ")),
-            separator => kept.push_str(&format!(" {separator} ")),
+            ";" | "&" => kept.extend([separator, " "]),
+            separator => kept.extend([" ", separator, " "]),
         }
         kept.push_str(part);
     }
@@ -141,9 +141,7 @@ fn commands(line: &str) -> Option<Vec<(&str, &str)>> {
         let redirection = line.get(..at).is_some_and(|before| before.ends_with(['>', '<'])) || rest.starts_with("&>");
         match (quote, c) {
             (Some('\''), '\'') | (Some('"'), '"') | (Some('`'), '`') => quote = None,
-            (Some('\''), _) => {}
-            (_, '\\') => at += rest.chars().nth(1).map_or(0, char::len_utf8),
-            (Some(_), _) => {}
+            (None | Some('"' | '`'), '\\') => at += rest.chars().nth(1).map_or(0, char::len_utf8),
             (None, '\'' | '"' | '`') => quote = Some(c),
             (None, '(' | '{') => depth += 1,
             (None, ')' | '}') => depth = depth.checked_sub(1)?,

@@ -214,6 +214,12 @@ fn pings_dumps_and_deletions_become_what_opsrun_has_for_them() {
 }
 
 #[test]
+fn a_dump_into_a_directory_is_no_file() {
+    let done = translated("0 3 * * * pg_dump shop > /b/..\n0 4 * * * pg_dump shop > /b/\n");
+    assert!(!done.text.contains("stdout"), "{}", done.text);
+}
+
+#[test]
 fn any_text_becomes_a_valid_file() {
     use proptest::prelude::*;
     let bits = prop::sample::select(vec![

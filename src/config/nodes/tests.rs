@@ -168,6 +168,11 @@ const HOLES: &[(&str, &str, &str)] = &[
     ("/ops/timezone", "ops {\n@\n}\nCHECK", "\"Asia/Seoul\""),
     ("/import optional", "import \"gone.kdl\" @\nCHECK", "#true"),
     (
+        "/check/tls-expiry/trust",
+        "check \"a\" {\ntls-expiry \"x:1\" critical=\"7d\" {\n@\n}\n}",
+        "\"none\"",
+    ),
+    (
         "/target/timeout kill-after",
         "target \"a\" {\ncommand \"x\"\ntimeout \"4m\" @\n}",
         "\"3s\"",

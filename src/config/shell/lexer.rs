@@ -89,8 +89,7 @@ impl Lexer<'_> {
         while let Some(c) = self.rest.chars().next() {
             match c {
                 ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | ')' => break,
-                '<' | '>' if self.rest.len() < start.len() => break,
-                '(' if self.rest.len() < start.len() => break,
+                '<' | '>' | '(' if self.rest.len() < start.len() => break,
                 '\'' => {
                     quoted = true;
                     let end = self
@@ -133,7 +132,7 @@ impl Lexer<'_> {
         }
         if !plain {
             let length = start.len() - self.rest.len();
-            text = start.get(..length).unwrap_or_default().to_owned();
+            start.get(..length).unwrap_or_default().clone_into(&mut text);
         }
         self.found.push(ShellToken::Word { text, plain, quoted });
     }
@@ -164,7 +163,7 @@ fn within_quotes(text: &str) -> usize {
                 at += 1 + text
                     .get(at + 1..)
                     .and_then(|rest| rest.chars().next())
-                    .map_or(0, char::len_utf8)
+                    .map_or(0, char::len_utf8);
             }
             '$' | '`' => at += substitution(text.get(at..).unwrap_or_default()),
             c => at += c.len_utf8(),
@@ -184,7 +183,7 @@ fn substitution(text: &str) -> usize {
                     at += 1 + rest
                         .get(at + 1..)
                         .and_then(|rest| rest.chars().next())
-                        .map_or(0, char::len_utf8)
+                        .map_or(0, char::len_utf8);
                 }
                 c => at += c.len_utf8(),
             }
@@ -205,7 +204,7 @@ fn substitution(text: &str) -> usize {
                 at += text
                     .get(at + 1..)
                     .and_then(|rest| rest.chars().next())
-                    .map_or(0, char::len_utf8)
+                    .map_or(0, char::len_utf8);
             }
             '"' if open.last() == Some(&'"') => {
                 open.pop();

@@ -9,7 +9,8 @@ pub use lexer::{ShellToken, tokens};
 
 /// The command whose failure a pipe hides, as its first word; `None` where none does, or where `pipefail` is set.
 pub fn hidden_failure(script: &str) -> Option<String> {
-    if sets_pipefail(script) {
+    // A script that reads it looks at the exit codes itself.
+    if sets_pipefail(script) || script.contains("PIPESTATUS") {
         return None;
     }
     Pipes::default().first_hidden(&tokens(script))
@@ -218,9 +219,8 @@ pub struct Dump {
 /// `pg_dump shop | gzip -9 > file`, or without a compressor, and nothing else: all that a `stdout` of a target can do.
 pub fn dump(script: &str) -> Option<Dump> {
     let tokens = tokens(script);
-    let (body, file) = match tokens.as_slice() {
-        [body @ .., ShellToken::Sign(">"), ShellToken::Word { text, .. }] => (body, text),
-        _ => return None,
+    let [body @ .., ShellToken::Sign(">"), ShellToken::Word { text: file, .. }] = tokens.as_slice() else {
+        return None;
     };
     let mut parts = body.split(|token| *token == ShellToken::Sign("|"));
     let (command, packer) = (parts.next()?, parts.next());
@@ -303,6 +303,7 @@ mod tests {
             "grep a\\|b c",
             "a # b | c",
             "set -o pipefail; a | b",
+            "a | b; exit ${PIPESTATUS[0]}",
             "set -euo pipefail\na | b",
             "X=$(a | b)",
             "echo \"$(a | b)\"",

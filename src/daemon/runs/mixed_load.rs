@@ -282,21 +282,27 @@ fn mixes() -> impl Strategy<Value = Mix> {
 
 impl Mix {
     fn load(&self) -> Load {
-        let (mut text, mut seconds) = (String::new(), BTreeMap::new());
+        let (mut lines, mut seconds) = (Vec::new(), BTreeMap::new());
         for (n, (period, time)) in self.checks.iter().enumerate() {
-            text += &format!("check \"c{n}\" {{ tcp \"127.0.0.1:1\"; every \"{period}s\"; timeout \"1s\"; }}\n");
+            lines.push(format!(
+                "check \"c{n}\" {{ tcp \"127.0.0.1:1\"; every \"{period}s\"; timeout \"1s\"; }}"
+            ));
             seconds.insert(job(JobKind::Check, &format!("c{n}")), *time);
         }
         for (n, (time, needs)) in self.long.iter().enumerate() {
             let needs = if *needs { "needs \"check:c0\";" } else { "" };
-            text += &format!("target \"long{n}\" {{ command \"true\"; every \"1h\"; {needs} }}\n");
+            lines.push(format!(
+                "target \"long{n}\" {{ command \"true\"; every \"1h\"; {needs} }}"
+            ));
             seconds.insert(job(JobKind::Target, &format!("long{n}")), *time);
         }
         for (n, (period, time)) in self.short.iter().enumerate() {
-            text += &format!("target \"short{n}\" {{ command \"true\"; every \"{period}s\"; }}\n");
+            lines.push(format!(
+                "target \"short{n}\" {{ command \"true\"; every \"{period}s\"; }}"
+            ));
             seconds.insert(job(JobKind::Target, &format!("short{n}")), *time);
         }
-        Load::new(&text, self.size, seconds)
+        Load::new(&lines.join("\n"), self.size, seconds)
     }
 
     fn period(&self, job: &JobName) -> Option<TimeDelta> {
@@ -340,8 +346,8 @@ proptest! {
         times in proptest::collection::vec(1_i64..900, 6),
         needs in proptest::collection::vec(0_usize..4, 6),
     ) {
-        let (mut text, mut seconds) = (String::new(), BTreeMap::new());
-        text += "check \"c\" { tcp \"127.0.0.1:1\"; every \"1m\"; timeout \"1s\"; }\n";
+        let (mut lines, mut seconds) = (Vec::new(), BTreeMap::new());
+        lines.push("check \"c\" { tcp \"127.0.0.1:1\"; every \"1m\"; timeout \"1s\"; }".to_owned());
         seconds.insert(job(JobKind::Check, "c"), 30);
         for (n, time) in times.iter().enumerate() {
             let need = match needs[n] {
@@ -350,10 +356,10 @@ proptest! {
                 _ => String::new(),
             };
             let period = 60 * (n + 1);
-            text += &format!("target \"t{n}\" {{ command \"true\"; every \"{period}s\"; {need} }}\n");
+            lines.push(format!("target \"t{n}\" {{ command \"true\"; every \"{period}s\"; {need} }}"));
             seconds.insert(job(JobKind::Target, &format!("t{n}")), *time);
         }
-        let mut load = Load::new(&text, size, seconds);
+        let mut load = Load::new(&lines.join("\n"), size, seconds);
         load.pass(4);
         for n in 0..times.len() {
             let name = format!("t{n}");

@@ -221,14 +221,13 @@ impl Write for StdoutWriter {
         if self.max_bytes.is_some_and(|most| self.printed > most) {
             return Err(io::Error::other(OutputRefusal::TooLarge));
         }
-        match &mut self.encoder {
-            Some(encoder) => encoder.write_all(piece)?,
-            None => {
-                self.beginning.extend_from_slice(piece);
-                if self.beginning.len() >= MAX_BEGINNING {
-                    self.begin()?;
-                    self.beginning = Vec::new();
-                }
+        if let Some(encoder) = &mut self.encoder {
+            encoder.write_all(piece)?;
+        } else {
+            self.beginning.extend_from_slice(piece);
+            if self.beginning.len() >= MAX_BEGINNING {
+                self.begin()?;
+                self.beginning = Vec::new();
             }
         }
         Ok(piece.len())

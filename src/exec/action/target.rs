@@ -115,7 +115,7 @@ impl Attempts<'_> {
             NotBegun::Spawn(SpawnError {
                 program: spawn.program.clone(),
                 cwd: spawn.cwd.clone(),
-                run_as: spawn.run_as.clone(),
+                run_as: spawn.run_as.clone().map(Box::new),
                 why: SpawnFailure::Other(io::Error::other(error_chain(&error))),
             })
         })?;
@@ -199,7 +199,7 @@ impl Attempts<'_> {
                 took = done.process.took;
                 printed = output(self.printed(&done.process));
                 match &done.file {
-                    Some(Err(error)) => file_failed(&done.process, error),
+                    Some(Err(error)) => self.file_failed(&done.process, error),
                     Some(Ok(written)) => {
                         file = Some(written.clone());
                         done.process.ending.to_string()
@@ -207,13 +207,13 @@ impl Attempts<'_> {
                     None => done.process.ending.to_string(),
                 }
             }
-            Err(NotBegun::Spawn(error)) => error.to_string(),
-            Err(NotBegun::File(error)) => error.to_string(),
+            Err(NotBegun::Spawn(error)) => self.vault.redact(&error.to_string()),
+            Err(NotBegun::File(error)) => self.vault.redact(&error.to_string()),
         };
         Event::Attempted {
             step: self.step.clone(),
             attempt: number,
-            ending: self.vault.redact(&ending),
+            ending,
             code,
             millis: millis(took),
             output: printed,
@@ -232,7 +232,8 @@ impl Attempts<'_> {
                 return outcome(State::Failed, summary).with_help(error.help());
             }
             Err(NotBegun::File(error)) => {
-                return outcome(error.state(), format!("{error}{which}")).with_help(error.help());
+                let summary = format!("{}{which}", self.vault.redact(&error.to_string()));
+                return outcome(error.state(), summary).with_help(error.help());
             }
         };
         let mut details = Vec::new();
@@ -246,7 +247,7 @@ impl Attempts<'_> {
             Ok(file) => file,
             Err(error) => {
                 details.extend(child::last_lines(self.printed(&done), DETAILS));
-                let summary = format!("{}{which}", file_failed(&done, &error));
+                let summary = format!("{}{which}", self.file_failed(&done, &error));
                 return outcome(error.state(), summary)
                     .with_help(error.help())
                     .with_details(details);
@@ -270,13 +271,14 @@ impl Attempts<'_> {
         let shell = self.target.command.program.is_shell();
         ended.with_help(child::advice(done.ending, shell)).with_details(details)
     }
-}
 
-/// How an attempt ended whose file was not written. A command that was ended for it has nothing more to say.
-fn file_failed(process: &CompletedProcess, error: &StdoutError) -> String {
-    match process.ending {
-        Ending::Stopped(_) => error.to_string(),
-        ending => format!("{ending}, but {error}"),
+    /// How an attempt ended whose file was not written. A command that was ended for it has nothing more to say.
+    fn file_failed(&self, process: &CompletedProcess, error: &StdoutError) -> String {
+        let error = self.vault.redact(&error.to_string());
+        match process.ending {
+            Ending::Stopped(_) => error,
+            ending => format!("{ending}, but {error}"),
+        }
     }
 }
 

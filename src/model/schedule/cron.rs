@@ -1,11 +1,11 @@
 //! A cron line: five fields with crontab meaning, and the wall-clock times that match.
 //!
 //! Takes text, gives a [`Cron`] or every mistake in it. Wall-clock times are counted in seconds since
-//! 1970-01-01 00:00 *on the wall*: which instants they are is for `wall`. Every field is a set of numbers, and days are
-//! tried one after the other. Invariant: times lie in the years 1970 to 2100; nothing loops longer.
+//! 1970-01-01 00:00 *on the wall*: which instants they are is for `wall`. The `cron` crate finds the days, as
+//! if all were UTC; hours and minutes are two sets. Invariant: times lie in the years 1970 to 2100; nothing loops longer.
 
 use super::field::{CronError, Field, KINDS, UnevenStep, line, wrong};
-use chrono::{Datelike as _, Months, NaiveDate};
+use chrono::{DateTime, NaiveDate};
 use std::fmt;
 
 /// A cron line that was understood.
@@ -14,12 +14,9 @@ pub struct Cron {
     text: String,
     minutes: u64,
     hours: u64,
-    days: u64,
-    /// The last day of every month too.
-    last_day: bool,
-    months: u64,
-    /// From Sunday, 0.
-    weekdays: u64,
+    /// The days on which it runs: all days that match any of these, at midnight.
+    days: Vec<::cron::Schedule>,
+    every_day: bool,
     fixed: bool,
     both_days: bool,
     never: bool,
@@ -27,11 +24,8 @@ pub struct Cron {
 }
 
 const DAY: i64 = 86_400;
-/// 2100-12-31, in days since 1970-01-01: the last day that is looked at.
+/// 2100-12-31, in days since 1970-01-01: the last day that the crate knows.
 const LAST_DAY: i64 = 47_846;
-/// 1970-01-01 as chrono counts days.
-const EPOCH: i32 = 719_163;
-
 impl Cron {
     /// The words of a line, if they are five good fields.
     pub(super) fn understand(words: &[(usize, &str)]) -> Result<Self, Vec<CronError>> {
@@ -47,14 +41,17 @@ impl Cron {
         let [minute, hour, day, month, weekday] = fields.as_slice() else {
             return Err(vec![unexpected(words)]);
         };
+        let lines = day_lines(day, month, weekday);
+        let days: Result<Vec<::cron::Schedule>, _> = lines.iter().map(|line| line.parse()).collect();
+        let days = days.map_err(|_| vec![unexpected(words)])?;
         let mut cron = Self {
             text: line(words),
             minutes: minute.values,
             hours: hour.values,
-            days: day.values,
-            last_day: day.last,
-            months: month.values,
-            weekdays: weekday.values,
+            days,
+            every_day: day.values.count_ones() == 31
+                && month.values.count_ones() == 12
+                && weekday.values.count_ones() == 7,
             fixed: !minute.starred && !hour.starred,
             both_days: !day.starred && !weekday.starred,
             never: false,
@@ -163,59 +160,75 @@ impl Cron {
     }
 
     fn day_matches(&self, day: i64) -> bool {
-        date(day).is_some_and(|date| self.matches(date))
-    }
-
-    fn matches(&self, date: NaiveDate) -> bool {
-        let has = |set: u64, n: u32| set >> n & 1 == 1;
-        let last = || self.last_day && date.day() == u32::from(date.num_days_in_month());
-        let day = has(self.days, date.day()) || last();
-        let weekday = has(self.weekdays, date.weekday().num_days_from_sunday());
-        let found = if self.both_days { day || weekday } else { day && weekday };
-        found && has(self.months, date.month())
+        if !(0..=LAST_DAY).contains(&day) {
+            return false;
+        }
+        self.every_day
+            || DateTime::from_timestamp(day * DAY, 0)
+                .is_some_and(|midnight| self.days.iter().any(|days| days.includes(midnight)))
     }
 
     fn day_at_or_after(&self, day: i64) -> Option<i64> {
-        let mut day = day.max(0);
-        while !self.never && day <= LAST_DAY {
-            let date = date(day)?;
-            if self.matches(date) {
-                return Some(day);
-            }
-            day = if self.months >> date.month() & 1 == 1 {
-                day + 1
-            } else {
-                number(date.with_day(1)?.checked_add_months(Months::new(1))?)
-            };
+        if day > LAST_DAY {
+            return None;
         }
-        None
+        if self.day_matches(day) {
+            return Some(day);
+        }
+        let start = DateTime::from_timestamp(day.max(0) * DAY, 0)?;
+        let first = |days: &::cron::Schedule| days.after(&start).next();
+        let found = self.days.iter().filter_map(first).min()?;
+        Some(found.timestamp().div_euclid(DAY))
     }
 
     fn day_at_or_before(&self, day: i64) -> Option<i64> {
-        let mut day = day.min(LAST_DAY);
-        while !self.never && day >= 0 {
-            let date = date(day)?;
-            if self.matches(date) {
-                return Some(day);
-            }
-            day = if self.months >> date.month() & 1 == 1 {
-                day - 1
-            } else {
-                number(date.with_day(1)?) - 1
-            };
+        if day < 0 {
+            return None;
         }
-        None
+        if self.day_matches(day) {
+            return Some(day);
+        }
+        let start = DateTime::from_timestamp(day.min(LAST_DAY) * DAY, 0)?;
+        let last = |days: &::cron::Schedule| days.after(&start).next_back();
+        let found = self.days.iter().filter_map(last).max()?;
+        Some(found.timestamp().div_euclid(DAY))
     }
 }
 
-/// The date of a day that is counted from 1970-01-01, of the years that are known.
-fn date(day: i64) -> Option<NaiveDate> {
-    let known = (0..=LAST_DAY).contains(&day);
-    NaiveDate::from_num_days_from_ce_opt(i32::try_from(day).ok().filter(|_| known)? + EPOCH)
+/// The days of these fields as lines of the `cron` crate: of those that match any of them. It counts the days of the week
+/// from 1, Sunday first, and does not know `L`.
+fn day_lines(day: &Field, month: &Field, weekday: &Field) -> Vec<String> {
+    let join = |numbers: &mut dyn Iterator<Item = u32>| {
+        let numbers: Vec<String> = numbers.map(|n| n.to_string()).collect();
+        numbers.join(",")
+    };
+    let (months, weekdays) = (join(&mut month.list()), join(&mut weekday.list().map(|n| n % 7 + 1)));
+    let both_days = !day.starred && !weekday.starred;
+    let of_dates = if both_days { "*" } else { &weekdays };
+    let mut lines = Vec::new();
+    if day.values != 0 {
+        lines.push(format!("0 0 0 {} {months} {of_dates}", join(&mut day.list())));
+    }
+    if day.last {
+        for month in month.list() {
+            for length in 28..=31 {
+                let as_long = |year: &u32| last_day(*year, month) == Some(length);
+                let years = join(&mut (1970..=2100).filter(as_long));
+                if !years.is_empty() {
+                    lines.push(format!("0 0 0 {length} {month} {of_dates} {years}"));
+                }
+            }
+        }
+    }
+    if both_days {
+        lines.push(format!("0 0 0 * {months} {weekdays}"));
+    }
+    lines
 }
 
-fn number(date: NaiveDate) -> i64 {
-    i64::from(date.num_days_from_ce() - EPOCH)
+fn last_day(year: u32, month: u32) -> Option<u8> {
+    let first = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, 1)?;
+    Some(chrono::Datelike::num_days_in_month(&first))
 }
 
 impl fmt::Display for Cron {
@@ -232,12 +245,12 @@ impl PartialEq for Cron {
 
 impl Eq for Cron {}
 
-/// Not five fields after all: cannot be, and is still not a reason to stop.
+/// The crate refuses what was understood here: cannot be, and is still not a reason to stop.
 fn unexpected(words: &[(usize, &str)]) -> CronError {
     wrong(
         0..words.last().map_or(0, |last| last.0 + last.1.len()),
-        "this line is not five fields",
-        "minute, hour, day of the month, month, day of the week",
+        "this line could not be made into a calendar",
+        "it is understood, and still refused",
         "write it in simpler terms, such as `cron \"0 3 * * *\"`",
     )
 }

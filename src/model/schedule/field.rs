@@ -96,6 +96,13 @@ pub struct UnevenStep {
     pub list: &'static str,
 }
 
+impl Field {
+    pub fn list(&self) -> impl Iterator<Item = u32> {
+        let values = self.values;
+        (0..64).filter(move |n| values >> n & 1 == 1)
+    }
+}
+
 impl FieldKind {
     /// Reads a field that starts at byte `start` of the line. Every mistake is reported.
     pub fn parse(&self, text: &str, start: usize, mistakes: &mut Vec<CronError>) -> Field {

@@ -257,10 +257,10 @@ impl PlanPage<'_> {
         if let Some(file) = &target.stdout {
             let mut more = file.compression.to_string();
             if file.min_bytes > 1 {
-                more += &format!(", at least {}", show_size(file.min_bytes));
+                more.extend([", at least ", &show_size(file.min_bytes)]);
             }
             if let Some(most) = file.max_bytes {
-                more += &format!(", at most {}", show_size(most));
+                more.extend([", at most ", &show_size(most)]);
             }
             self.field(indent, "stdout", format!("{} ({more})", shown(&file.path)));
         }

@@ -4,7 +4,7 @@ use super::web::to;
 use super::{LONG, SHORT, expect, expect_stall, in_time, none};
 use crate::support::ca::{Ca, server, speak};
 use crate::support::stub::{self, Stub, answer};
-use opsrun::exec::action::check::tls_expiry;
+use opsrun::exec::action::check::tls_expiry::{self, ChainTrust};
 use opsrun::model::check::{Address, Levels};
 use opsrun::run::{Outcome, State};
 use opsrun::signal::Stop;
@@ -35,7 +35,7 @@ fn expiry_within(host: &str, stub: &Stub, ca_file: Option<&Path>, limit: Duratio
     in_time(tls_expiry::probe(
         &address,
         &left,
-        Some(ca_file),
+        ChainTrust::Verified(ca_file),
         limit,
         &Stop::new().unwrap(),
     ))
@@ -258,6 +258,12 @@ fn a_host_that_no_certificate_can_be_for_is_unknown() {
         port: 443,
     };
     let stop = Stop::new().unwrap();
-    let outcome = in_time(tls_expiry::probe(&address, &none(), Some(None), SHORT, &stop));
+    let outcome = in_time(tls_expiry::probe(
+        &address,
+        &none(),
+        ChainTrust::Verified(None),
+        SHORT,
+        &stop,
+    ));
     expect(&outcome, State::Unknown, "`a b` cannot be the name in a certificate");
 }

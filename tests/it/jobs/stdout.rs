@@ -1,6 +1,7 @@
 //! What a target prints, as a file: whole or not at all.
 
 use crate::support::workspace::{Workspace, opsrun, output_of};
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -57,7 +58,10 @@ fn what_a_command_prints_becomes_a_file_and_nothing_is_taken_out() {
         flate2::read::GzDecoder::new(bytes).read_to_end(&mut text).unwrap();
         text
     };
-    let seq: String = (1..=300_000).map(|n| format!("{n}\n")).collect();
+    let mut seq = String::new();
+    for n in 1..=300_000 {
+        writeln!(seq, "{n}").unwrap();
+    }
     assert_eq!(read("plain"), b"secret hunter2hunter2\0\xff");
     assert!(gunzip(&read("seq-2")) == seq.as_bytes());
     let frame = read("seq-01");
@@ -183,4 +187,25 @@ fn a_stop_leaves_nothing_and_what_a_kill_leaves_the_next_run_removes() {
     world.apply(0);
     let now = names(&world.at("dumps"));
     assert!(now.len() == 1 && now[0].starts_with("b-"), "{now:?}");
+}
+
+#[test]
+fn a_dump_that_is_being_written_is_neither_copied_nor_counted() {
+    let world = world(
+        r#"
+        backup "d" { source "dumps"; to "copies"; }
+        retention "d" backup="d" { class "dump" "*" keep="1d" keep-newest=1; max-delete files=9 share="100%"; }
+        "#,
+    );
+    fs::create_dir(world.at("dumps")).unwrap();
+    let unfinished = ".opsrun-01ARZ3NDEKTSV4RRFFQ69G5FAV-stdout.part";
+    for name in ["a.sql", unfinished] {
+        fs::write(world.at("dumps").join(name), "x").unwrap();
+    }
+    let old = std::time::SystemTime::now() - Duration::from_secs(7 * 86_400);
+    let dump = fs::File::open(world.at("dumps/a.sql")).unwrap();
+    dump.set_modified(old).unwrap();
+    let said = world.apply(0);
+    assert!(said.contains("contains 1 file,"), "{said}");
+    assert_eq!(names(&world.at("dumps")), [unfinished, "a.sql"]);
 }

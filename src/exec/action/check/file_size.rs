@@ -14,6 +14,7 @@ use crate::model::check::SizeLimits;
 use crate::path::shown;
 use crate::run::{Outcome, RecordError, State};
 use crate::signal::Stop;
+use crate::tree::walk::is_our_name;
 use crate::units::{show_count, show_size};
 use chrono::{DateTime, Utc};
 use globset::Glob;
@@ -21,6 +22,7 @@ use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -125,11 +127,13 @@ fn find(path: &Path) -> Result<Found, Errno> {
     let mut newest: Option<(PathBuf, SeenFile)> = None;
     for entry in std::fs::read_dir(directory).map_err(errno)? {
         let entry = entry.map_err(errno)?;
-        if !matcher.is_match(Path::new(&entry.file_name())) {
+        let name = entry.file_name();
+        // A dump that is being written has no name of its own yet.
+        if is_our_name(name.as_bytes()) || !matcher.is_match(Path::new(&name)) {
             continue;
         }
         // A file that is gone by now, and a broken link, are not among them.
-        let Ok(stat) = rustix::fs::stat(&entry.path()) else {
+        let Ok(stat) = rustix::fs::stat(entry.path()) else {
             continue;
         };
         if let Found::File(path, file) = seen(entry.path(), &stat)
@@ -307,6 +311,10 @@ mod tests {
         std::fs::create_dir(dir.path().join("a-4.sql")).unwrap();
         assert_eq!(found("a-*.sql").as_deref(), Some("a-2.sql"));
         assert_eq!(found("c-*").as_deref(), None);
+        // A dump that is being written is not the newest one.
+        let unfinished = ".opsrun-01ARZ3NDEKTSV4RRFFQ69G5FAV-stdout.part";
+        file(unfinished, 10);
+        assert_eq!(found("*").as_deref(), Some("b.sql"));
         // What exists is no pattern.
         file("a-[3].sql", 1);
         assert_eq!(found("a-[3].sql").as_deref(), Some("a-[3].sql"));

@@ -59,7 +59,8 @@ async fn ask(
         max_body: judge::MAX_BODY,
         limit: timeout,
     };
-    match crate::net::http::get(get, &probe.status).await {
+    // Boxed: it is large, and every step of a run would be so large.
+    match Box::pin(crate::net::http::get(get, &probe.status)).await {
         Ok(answer) => judge::judge(probe, &answer, redact),
         Err(error) => super::answer::unanswered(&error),
     }

@@ -162,7 +162,7 @@ mod tests {
         let text = "newest copy 30s old, of a run that the history does not know";
         assert_eq!(of(made(30)), (State::Ok, text.to_owned()));
         assert_eq!(of(made(700)).0, State::Critical);
-        assert_eq!(of(made(-60)).0, State::Unknown);
+        assert_eq!(of(made(-61)).0, State::Unknown);
         assert_eq!(
             of(NewestCopy::Nothing),
             (State::Critical, "backup:b never succeeded".to_owned())

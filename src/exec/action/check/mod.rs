@@ -36,6 +36,7 @@ use crate::units::show_duration;
 use answer::{Redaction, capped, interrupted};
 use file_size::FileSizeCheck;
 use std::sync::Arc;
+use tls_expiry::ChainTrust;
 
 pub async fn run(context: &Context<'_>, check: &Check) -> Ended {
     let from = CheckSources {
@@ -78,16 +79,20 @@ pub async fn ask(check: &Check, from: CheckSources<'_>) -> Ended {
             ca_file,
             verified,
         } => {
-            let trust = verified.then_some(ca_file.as_deref());
+            let trust = if *verified {
+                ChainTrust::Verified(ca_file.as_deref())
+            } else {
+                ChainTrust::Unverified
+            };
             tls_expiry::probe(address, left, trust, timeout, stop).await
         }
         Probe::Job { job, age, duration } => {
             let history = from.memory.history_of(job)?;
             let lost = history.succeeded_at.is_none() && job.kind == JobKind::Backup;
-            let copy = match lost {
-                true => Some(newest_copy(check, job, from).await),
-                false => None,
-            };
+            let mut copy = None;
+            if lost {
+                copy = Some(newest_copy(check, job, from).await);
+            }
             job::probe(job, history, copy.as_ref(), age, duration, clock::now())
         }
     };

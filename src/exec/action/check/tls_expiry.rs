@@ -13,11 +13,18 @@ use crate::signal::Stop;
 use std::path::Path;
 use std::time::Duration;
 
-/// `trust` is the extra CA file, if there is one; `None` verifies nothing.
+/// Whether the chain of a certificate is verified.
+#[derive(Debug, Clone, Copy)]
+pub enum ChainTrust<'a> {
+    /// With this CA file besides the system's.
+    Verified(Option<&'a Path>),
+    Unverified,
+}
+
 pub async fn probe(
     address: &Address,
     left: &Levels<Duration>,
-    trust: Option<Option<&Path>>,
+    trust: ChainTrust<'_>,
     timeout: Duration,
     stop: &Stop,
 ) -> Outcome {
@@ -25,14 +32,18 @@ pub async fn probe(
 }
 
 #[cfg(not(feature = "http"))]
-fn ask(_: &Address, _: &Levels<Duration>, _: Option<Option<&Path>>, _: Duration) -> std::future::Ready<Outcome> {
+fn ask(_: &Address, _: &Levels<Duration>, _: ChainTrust<'_>, _: Duration) -> std::future::Ready<Outcome> {
     std::future::ready(not_built("TLS"))
 }
 
 #[cfg(feature = "http")]
-async fn ask(address: &Address, left: &Levels<Duration>, trust: Option<Option<&Path>>, timeout: Duration) -> Outcome {
-    match crate::net::tls::handshake(&address.host, address.port, trust.flatten(), timeout).await {
-        Ok(shown) => judge::judge(&shown, crate::clock::now(), left, trust.is_some()),
+async fn ask(address: &Address, left: &Levels<Duration>, trust: ChainTrust<'_>, timeout: Duration) -> Outcome {
+    let (ca_file, verified) = match trust {
+        ChainTrust::Verified(ca_file) => (ca_file, true),
+        ChainTrust::Unverified => (None, false),
+    };
+    match crate::net::tls::handshake(&address.host, address.port, ca_file, timeout).await {
+        Ok(shown) => judge::judge(&shown, crate::clock::now(), left, verified),
         Err(error) => super::answer::unanswered(&error),
     }
 }

@@ -154,3 +154,41 @@ fn a_command_of_another_user_is_ended() {
     let text = output_of(&opsrun(world.path(), &["apply", "--yes"]).output().unwrap(), 1);
     assert!(text.contains("the group was ended with KILL"), "{text}");
 }
+
+/// Whoever owns a directory on the way chooses by a symlink where it leads.
+#[test]
+#[ignore = "needs root, to change the user"]
+fn another_user_does_not_choose_where_a_dump_is_written() {
+    let world = open_to_all(
+        r#"ops version=1 { name "t"; }
+        target "a" { shell "echo x"; user "nobody"; cwd "/"; stdout "theirs/dumps/deep/a-{run}"; }
+        "#,
+    );
+    for dir in ["theirs", "elsewhere"] {
+        std::fs::create_dir(world.at(dir)).unwrap();
+    }
+    let link = world.at("theirs/dumps");
+    std::os::unix::fs::symlink(world.at("elsewhere"), &link).unwrap();
+    for owner in [world.at("theirs"), link.clone()] {
+        std::os::unix::fs::lchown(owner, Some(65534), Some(65534)).unwrap();
+    }
+    let text = output_of(&opsrun(world.path(), &["apply", "--yes"]).output().unwrap(), 1);
+    assert!(text.contains("`dumps` in it is a symlink of the user 65534"), "{text}");
+    assert_eq!(std::fs::read_dir(world.at("elsewhere")).unwrap().count(), 0);
+    // A link of root is root's own decision.
+    std::os::unix::fs::lchown(&link, Some(0), Some(0)).unwrap();
+    output_of(&opsrun(world.path(), &["apply", "--yes"]).output().unwrap(), 0);
+    assert_eq!(std::fs::read_dir(world.at("elsewhere/deep")).unwrap().count(), 1);
+}
+
+/// With opsrun's terminal, it could type commands there.
+#[test]
+#[ignore = "needs root, to change the user"]
+fn a_command_of_another_user_has_a_session_of_its_own() {
+    let world = open_to_all(
+        r#"ops version=1 { name "t"; }
+        target "other" { shell "read -r pid name state above group session rest </proc/$$/stat; test $session = $$ && test $group = $$"; user "nobody"; cwd "/"; }
+        "#,
+    );
+    output_of(&opsrun(world.path(), &["apply", "--yes"]).output().unwrap(), 0);
+}
