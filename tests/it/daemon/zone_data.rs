@@ -57,5 +57,8 @@ fn new_zone_files_are_read_without_a_restart() {
     install(&zones, 4, "2100z");
     while !serve.says("reloaded, serving t: ").contains("time zones 2100z") {}
     serve.term();
-    assert_eq!(world.rows("SELECT instant FROM claims"), ["2031-05-07T07:00:00.000000000Z"]);
+    assert_eq!(
+        world.rows("SELECT instant FROM claims"),
+        ["2031-05-07T07:00:00.000000000Z"]
+    );
 }
