@@ -219,7 +219,8 @@ impl Daemon<'_> {
                     self.notify(&Notice::Valid);
                     self.config = Some(valid_file());
                 }
-                if requested || model.ops.digest != self.model.ops.digest {
+                let same = model.ops.digest == self.model.ops.digest && model.has_zones_of(&self.model);
+                if requested || !same {
                     self.replace_model(model);
                 }
             }
