@@ -224,7 +224,8 @@ impl Daemon<'_> {
                     self.notify(&Notice::Valid);
                     self.config = Some(valid_file());
                 }
-                if requested || model.ops.digest != self.model.ops.digest {
+                let same = model.ops.digest == self.model.ops.digest && model.has_zones_of(&self.model);
+                if requested || !same {
                     self.replace_model(model);
                 }
             }
@@ -344,6 +345,8 @@ impl Daemon<'_> {
         for left in self.runs.revise(&self.model, &self.timetable, store)? {
             self.subscriber.notify(now(), &Notice::Skipped(&left));
         }
+        // What has ended has made room: the reason of an instant that is skipped now does not name it.
+        self.runs.begin_waiting(&mut begin_thread);
         for _ in 0..MAX_TICKS {
             let reading = ClockReading::take();
             let at = reading.wall;

@@ -283,7 +283,7 @@ fn a_part_that_cannot_be_listed_stops_the_cleanup_alone() {
         let old = world.file("old", 30);
         fs::create_dir(world.at("data/closed")).unwrap();
         world.hand_over();
-        fs::set_permissions(world.at("data/closed"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(world.at("data/closed"), fs::Permissions::from_mode(0o0)).unwrap();
         let text = output_of(&world.run_unprivileged(&["apply", "--yes"]), 3);
         assert!(text.contains("refused   cleanup:r"), "{text}");
         assert!(text.contains("`closed` cannot be listed"), "{text}");

@@ -74,7 +74,7 @@ fn daily(zone: &str, time: &str, days: fn(Weekday) -> bool, gap: bool, fold: boo
                 LocalResult::Single(one) => found.push(one),
                 LocalResult::Ambiguous(first, second) => {
                     found.push(first);
-                    found.extend(fold.then(|| second));
+                    found.extend(fold.then_some(second));
                 }
                 LocalResult::None if gap => {
                     // The first minute that there is again.

@@ -54,15 +54,19 @@ fn a_run_is_listed_with_its_jobs_and_found_by_them() {
     let both = (1, vec!["target:t ok".to_owned(), "target:rare failed".to_owned()]);
     let one = (0, vec!["target:t ok".to_owned()]);
     let sorted = |mut runs: Vec<(i64, Vec<String>)>| {
-        runs.iter_mut()
-            .for_each(|(_, jobs)| jobs.sort_unstable_by(|a, b| b.cmp(a)));
+        for (_, jobs) in &mut runs {
+            jobs.sort_unstable_by(|a, b| b.cmp(a));
+        }
         runs
     };
     assert_eq!(sorted(listed(&[])), [one.clone(), both.clone()]);
-    assert_eq!(sorted(listed(&["--job", "target:rare"])), [both.clone()]);
-    assert_eq!(sorted(listed(&["--job", "target:t", "--limit", "1"])), [one.clone()]);
-    assert_eq!(sorted(listed(&["--failed"])), [both.clone()]);
-    assert_eq!(sorted(listed(&["--outcome", "failed"])), [both.clone()]);
+    assert_eq!(sorted(listed(&["--job", "target:rare"])), std::slice::from_ref(&both));
+    assert_eq!(
+        sorted(listed(&["--job", "target:t", "--limit", "1"])),
+        std::slice::from_ref(&one)
+    );
+    assert_eq!(sorted(listed(&["--failed"])), std::slice::from_ref(&both));
+    assert_eq!(sorted(listed(&["--outcome", "failed"])), std::slice::from_ref(&both));
     assert_eq!(sorted(listed(&["--outcome", "ok"])), [one, both]);
     assert!(listed(&["--job", "target:t", "--failed"]).is_empty());
     assert_eq!(

@@ -113,15 +113,14 @@ fn killed_with_orphans_it_never_runs_a_job_twice_at_once() {
         }
         let mut serve = (random.below(4) > 0).then(|| world.serve());
         let mut by_cron = (serve.is_none() || random.below(3) == 0).then(|| due(&world));
-        match &mut serve {
-            Some(serve) => listen(serve, &mut random),
+        if let Some(serve) = &mut serve {
+            listen(serve, &mut random);
+        } else {
             // It ends by itself, or what a loaded machine makes of this moment.
-            None => {
-                let most = Duration::from_millis(random.below(1500));
-                let since = Instant::now();
-                while since.elapsed() < most && by_cron.as_mut().unwrap().try_wait().unwrap().is_none() {
-                    std::thread::yield_now();
-                }
+            let most = Duration::from_millis(random.below(1500));
+            let since = Instant::now();
+            while since.elapsed() < most && by_cron.as_mut().unwrap().try_wait().unwrap().is_none() {
+                std::thread::yield_now();
             }
         }
         drop(serve.map(Serve::kill));

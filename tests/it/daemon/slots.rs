@@ -121,14 +121,13 @@ fn due_runs_of_one_call_go_on_side_by_side() {
 #[test]
 fn hundreds_of_jobs_of_one_instant_take_few_threads() {
     const JOBS: usize = 300;
-    let mut ops = "ops version=1 { name \"t\"; concurrency 2; }\nschedule \"s\" { every \"1h\"; missed \"latest\"; }\n"
-        .to_owned();
-    for n in 0..JOBS {
-        ops += &format!(
-            "target \"t{n:03}\" {{ shell \"echo x >> done; ls /proc/$PPID/task | wc -l >> threads\"; schedule \"s\"; }}\n"
-        );
-    }
-    let world = Workspace::new(&ops);
+    let head = "ops version=1 { name \"t\"; concurrency 2; }\nschedule \"s\" { every \"1h\"; missed \"latest\"; }";
+    let job = |n| {
+        let shell = "echo x >> done; ls /proc/$PPID/task | wc -l >> threads";
+        format!("target \"t{n:03}\" {{ shell \"{shell}\" pipefail=#false; schedule \"s\"; }}")
+    };
+    let lines: Vec<String> = std::iter::once(head.to_owned()).chain((0..JOBS).map(job)).collect();
+    let world = Workspace::new(&lines.join("\n"));
     world.ends(0, &["apply", "--due", "--yes", "--quiet"]);
     let past = "UPDATE schedules SET handled = '2020-01-01T00:00:00.000000000Z'";
     world.db().execute(past, []).unwrap();

@@ -28,7 +28,11 @@ fn percent(text: &str, keep: &[u8]) -> String {
 /// What servers and programs make of what they are given.
 fn forms(text: &str) -> Vec<String> {
     let json = serde_json::to_string(text).unwrap();
-    let hexadecimal: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hexadecimal: String = text
+        .bytes()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<Vec<_>>()
+        .concat();
     vec![
         text.to_owned(),
         percent(text, b"-._~"),

@@ -1,6 +1,7 @@
 //! What a target prints, as a file: whole or not at all.
 
 use crate::support::workspace::{Workspace, opsrun, output_of};
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -57,7 +58,10 @@ fn what_a_command_prints_becomes_a_file_and_nothing_is_taken_out() {
         flate2::read::GzDecoder::new(bytes).read_to_end(&mut text).unwrap();
         text
     };
-    let seq: String = (1..=300_000).map(|n| format!("{n}\n")).collect();
+    let mut seq = String::new();
+    for n in 1..=300_000 {
+        writeln!(seq, "{n}").unwrap();
+    }
     assert_eq!(read("plain"), b"secret hunter2hunter2\0\xff");
     assert!(gunzip(&read("seq-2")) == seq.as_bytes());
     let frame = read("seq-01");

@@ -79,8 +79,8 @@ fn timetable() -> Timetable {
         format!("schedule \"{name}\" {{ {rule}; }}\ntarget \"{name}\" {{ command \"true\"; schedule \"{name}\"; }}\n")
     });
     let loaded = config::load_text(Path::new("/srv/ops.kdl"), jobs.concat().into_bytes());
-    let rendered = loaded.render(false, 100);
-    Timetable::new(&loaded.model.unwrap_or_else(|| panic!("{rendered}")))
+    assert!(loaded.model.is_some(), "{}", loaded.render(false, 100));
+    Timetable::new(&loaded.model.unwrap())
 }
 
 /// A run of a schedule.

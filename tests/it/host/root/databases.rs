@@ -65,9 +65,7 @@ fn as_user(user: &str, program: &Path) -> Command {
 
 fn owned_by(directory: &Path, user: &str) {
     fs::create_dir(directory).unwrap();
-    let user = nix::unistd::User::from_name(user)
-        .unwrap()
-        .expect("the user of the package exists");
+    let user = nix::unistd::User::from_name(user).unwrap().unwrap();
     chown(directory, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
 }
 

@@ -74,7 +74,7 @@ fn a_file_system_without_inodes_goes_by_bytes() {
     );
     world.file("a", 1);
     let _mount = Mount::image(&world, "backup", "btrfs");
-    assert_eq!(rustix::fs::statvfs(&world.at("backup")).unwrap().f_files, 0);
+    assert_eq!(rustix::fs::statvfs(world.at("backup")).unwrap().f_files, 0);
     world.ends(0, &["apply", "--yes"]);
 }
 
