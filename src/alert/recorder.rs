@@ -281,6 +281,10 @@ impl<'a> AlertRecorder<'a> {
                 file.iter()
                     .flat_map(|file| ["-f".to_owned(), file.to_string_lossy().into_owned()]),
             );
+            if self.model.ops.state_named {
+                let place = self.model.ops.state_dir.to_string_lossy();
+                words.extend(["--state-dir".to_owned(), place.into_owned()]);
+            }
             shell_line(&words)
         });
         message

@@ -293,9 +293,12 @@ impl<D: Deliver> OutboxSender<'_, D> {
             }
             return Settlement::Sent {
                 note: done.refusals(),
-                relay: self
-                    .relay(channel, claimed, None)
-                    .filter(|relay| relay.message.is_over()),
+                relays: claimed
+                    .message
+                    .ends()
+                    .into_iter()
+                    .filter_map(|end| self.relay(channel, claimed, end, None))
+                    .collect(),
             };
         }
         let why = (self.redact)(answer);
@@ -323,7 +326,7 @@ impl<D: Deliver> OutboxSender<'_, D> {
         if !done.taken.is_empty() {
             why = format!("{why}; delivered to {}", done.taken.join(", "));
         }
-        let relay = self.relay(channel, claimed, Some(&why));
+        let relay = self.relay(channel, claimed, claimed.message.clone(), Some(&why));
         if let Some(relay) = &relay {
             why = format!("{why}; handed to the fallback {}", relay.channel);
         }
@@ -331,20 +334,25 @@ impl<D: Deliver> OutboxSender<'_, D> {
     }
 
     /// The message as the fallback of this channel receives it. Of runs, it receives failures only.
-    fn relay(&self, channel: &Channel, claimed: &ClaimedMessage, why: Option<&str>) -> Option<Relay> {
+    fn relay(
+        &self,
+        channel: &Channel,
+        claimed: &ClaimedMessage,
+        mut message: Message,
+        why: Option<&str>,
+    ) -> Option<Relay> {
         let fallback = channel.fallback.as_ref()?;
         let mut given_up_by = claimed.given_up_by.clone();
         given_up_by.push(channel.name.clone());
-        let of_a_run = match claimed.message.kind {
+        let of_a_run = match message.kind {
             MessageKind::RunStarted => return None,
             MessageKind::RunFinished => true,
             _ => false,
         };
         let known = self.channels.iter().any(|known| known.name == *fallback);
-        if !known || given_up_by.contains(fallback) || (of_a_run && claimed.message.is_over()) {
+        if !known || given_up_by.contains(fallback) || (of_a_run && message.is_over()) {
             return None;
         }
-        let mut message = claimed.message.clone();
         message.id = ulid::Ulid::new().to_string();
         if let Some(why) = why {
             message

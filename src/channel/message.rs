@@ -251,6 +251,38 @@ impl Message {
         is_over(self.kind, self.state)
     }
 
+    /// Whether it is good news about `key`; `None` for a message that is not about it.
+    pub fn is_over_for(&self, key: &str) -> Option<bool> {
+        if self.kind != MessageKind::Digest {
+            return (self.key == key).then(|| self.is_over());
+        }
+        let part = self.parts.iter().find(|part| part.key == key);
+        part.map(|part| is_over(part.kind, part.state))
+    }
+
+    /// The good news in it, each as a message about its key.
+    pub fn ends(&self) -> Vec<Self> {
+        if self.is_over() {
+            return vec![self.clone()];
+        }
+        let over = self.parts.iter().filter(|part| is_over(part.kind, part.state));
+        over.map(|part| Self {
+            kind: part.kind,
+            severity: part.severity,
+            key: part.key.clone(),
+            job: part.job.clone(),
+            state: part.state,
+            summary: part.summary.clone(),
+            details: Vec::new(),
+            run: part.run.clone(),
+            at: part.at,
+            count: None,
+            parts: Vec::new(),
+            ..self.clone()
+        })
+        .collect()
+    }
+
     /// The first line in a chat, and the subject of a mail.
     pub fn title(&self) -> String {
         let about = &self.key;

@@ -59,7 +59,7 @@ pub fn run(args: &ApplyArgs, terminal: &Terminal) -> Result<u8, Failure> {
     let sender = ChannelSender::new(Vault::expecting(model.values()), Stop::default());
     let log = |text: &str| bars.print(&alerts::warning(text, terminal));
     let exit = send_during(&model, &sender, &log, |begun| {
-        let new_lines = || EventLines::new(terminal.err, terminal.detail);
+        let new_lines = || EventLines::new(terminal.err, terminal.detail, &model.ops.timezone);
         if args.due {
             let mut lines: BTreeMap<String, EventLines> = BTreeMap::new();
             let mut sink = |run: &str, event: &Event| {
@@ -126,7 +126,7 @@ fn due(
     };
     let done = run_due(model, &options, stop, observer, bars)?;
     for skipped in done.skipped.iter().filter(|_| terminal.detail > Detail::Quiet) {
-        bars.print(&(skipped_line(skipped) + "\n"));
+        bars.print(&(skipped_line(skipped, &model.ops.timezone) + "\n"));
     }
     for RunFailure { message, help } in done.failures {
         bars.print(&output::failure_text(&message, help.as_deref(), terminal.err));

@@ -22,7 +22,7 @@ use crate::units::plural;
 use std::io::Read;
 use std::path::Path;
 
-/// In the state: the opsrun and the digest of the file whose warnings were printed.
+/// In the state: the opsrun, the digest of the file and the zone data whose warnings were printed.
 const FINDINGS_SHOWN: &str = "findings-shown";
 
 pub fn model(file: &Path, state: Option<&StateArgs>, terminal: &Terminal) -> Result<Model, Failure> {
@@ -91,8 +91,16 @@ fn show_once(findings: &str, model: &Model, terminal: &Terminal) {
     if findings.is_empty() || terminal.detail == Detail::Quiet {
         return;
     }
-    // Another opsrun may find something else.
-    let this = format!("{} {}", env!("CARGO_PKG_VERSION"), model.ops.digest);
+    // Another opsrun may find something else, and so may this one with other zone data.
+    let mut this = format!(
+        "{} {} {}",
+        env!("CARGO_PKG_VERSION"),
+        model.ops.digest,
+        model.ops.zone_data
+    );
+    for refused in model.refused_zone_files() {
+        this += &format!(", {refused}");
+    }
     let dir = &model.ops.state_dir;
     let known = Store::open_read_only(dir).and_then(|store| store.map_or(Ok(None), |store| store.fact(FINDINGS_SHOWN)));
     if known.is_ok_and(|known| known.as_ref() == Some(&this)) {
@@ -119,6 +127,7 @@ fn valid(loaded: Loaded, file: &Path, state: Option<&StateArgs>) -> Result<Model
             let help = "use an absolute path for the state directory";
             Failure::new(Exit::Usage, message, Some(help))
         })?;
+        model.ops.state_named = true;
     } else if state.is_some() {
         match state_place::earlier(&model.ops) {
             Ok(Some(place)) => model.ops.state_dir = place,

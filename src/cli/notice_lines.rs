@@ -17,7 +17,7 @@ use crate::run::Event;
 use crate::store::schedules::{Decision, FiringVerdict};
 use crate::time_zone::Zone;
 use crate::units::{plural, show_duration};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ impl NoticePrinter {
                 if let Event::StepStarted { step } = event {
                     self.skipped.remove(&step.job());
                 }
-                (always, self.runs.lines(run, event, at))
+                (always, self.runs.lines(run, event, at, &self.zone))
             }
             Notice::Run(RunMessage::Ended { run, failure, .. }) => {
                 self.runs.ended(run);
@@ -78,7 +78,7 @@ impl NoticePrinter {
                 let why = (decision.verdict, decision.reason.clone());
                 let before = self.skipped.insert(decision.job.clone(), why.clone());
                 let detail = if before == Some(why) { Detail::Verbose } else { normal };
-                (detail, skipped_line(decision))
+                (detail, skipped_line(decision, &self.zone))
             }
             Notice::Clock(step) => (normal, clock_step(*step)),
             Notice::ClockBehind(behind) => {
@@ -136,8 +136,8 @@ fn serving(model: &Model, schedules: usize, reloaded: bool) -> String {
 }
 
 /// A job that was due and is not run, in one line.
-pub(super) fn skipped_line(decision: &Decision) -> String {
-    let at = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+pub(super) fn skipped_line(decision: &Decision, zone: &Zone) -> String {
+    let at = |at: DateTime<Utc>| times::local_exact(at, zone);
     let word = match decision.verdict {
         FiringVerdict::SkippedOverlap => "skipped",
         FiringVerdict::BackedOff => "back-off",

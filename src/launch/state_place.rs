@@ -99,6 +99,7 @@ mod tests {
             zone_data: crate::time_zone::ZoneData::BuiltIn,
             zone_files: Vec::new(),
             state_dir: at("default"),
+            state_named: false,
             state_given: false,
             concurrency: None,
             history: crate::model::Keep::Forever,

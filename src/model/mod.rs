@@ -26,7 +26,7 @@ pub mod schedule;
 pub mod state;
 pub mod stdout_file;
 
-use crate::time_zone::{Zone, ZoneData};
+use crate::time_zone::{RefusedFile, Zone, ZoneData, ZoneOrigin};
 use backoff::BackOff;
 use schedule::{Rhythm, Schedule};
 
@@ -83,12 +83,28 @@ impl Model {
 
     /// A time zone other than UTC decides something.
     pub fn names_zones(&self) -> bool {
-        let is_utc = |zone: &Zone| *zone == Zone::utc();
+        !self.zones().all(|zone| *zone == Zone::utc())
+    }
+
+    /// The same time zones, with the same clock changes, from the same data.
+    pub fn has_zones_of(&self, other: &Self) -> bool {
+        self.ops.zone_data == other.ops.zone_data && self.zones().eq(other.zones())
+    }
+
+    /// Zone files of the host that cannot be used, of zones in the file.
+    pub fn refused_zone_files(&self) -> impl Iterator<Item = &RefusedFile> {
+        self.zones().filter_map(|zone| match zone.origin() {
+            ZoneOrigin::BuiltIn(refused) => refused.as_ref(),
+            ZoneOrigin::Host => None,
+        })
+    }
+
+    fn zones(&self) -> impl Iterator<Item = &Zone> {
         let of_schedules = self.schedules.iter().filter_map(|schedule| match &schedule.rhythm {
             Rhythm::Cron(clock) => Some(&clock.zone),
             Rhythm::Every(_) => None,
         });
-        !of_schedules.chain([&self.ops.timezone]).all(is_utc)
+        of_schedules.chain([&self.ops.timezone])
     }
 
     /// The channel of that name; [`channel::LOG`] is none of them.
@@ -193,6 +209,8 @@ pub struct Ops {
     pub state_dir: PathBuf,
     /// False when the place of the state follows from the file.
     pub state_given: bool,
+    /// True when the command line names the place of the state, whatever the file says.
+    pub state_named: bool,
     /// Steps at once, over all runs of a process; `None` is the number of cores, or a few more.
     pub concurrency: Option<u32>,
     /// How long the state keeps what happened in a run.

@@ -147,9 +147,18 @@ impl Store {
         };
         let opened = |e| StoreError::Open(path.clone(), e);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-        let connection = Connection::open_with_flags(uri(&path, mode), flags).map_err(opened)?;
-        connection.busy_timeout(BUSY).map_err(opened)?;
-        if schema::inspect(&connection, &path)? == 0 {
+        let open = |mode| {
+            let connection = Connection::open_with_flags(uri(&path, mode), flags).map_err(opened)?;
+            connection.busy_timeout(BUSY).map_err(opened)?;
+            let schema = schema::inspect(&connection, &path)?;
+            Ok((connection, schema))
+        };
+        let (connection, schema) = match open(mode) {
+            // On a full disk a writer leaves a `-shm` file that cannot grow. No one writes there.
+            Err(error) if wal_bytes(&path) == 0 && StoreError::is_cannot_write(&error) => open("immutable=1")?,
+            result => result?,
+        };
+        if schema == 0 {
             return Ok(None);
         }
         let file = identity(&path)?;

@@ -57,6 +57,8 @@ impl fmt::Display for ZoneData {
 pub struct ZoneDatabase {
     data: ZoneData,
     refused: Option<RefusedFile>,
+    /// Directories that would be preferred once they can be used.
+    preferred: Vec<PathBuf>,
     loaded: RefCell<HashMap<String, Result<Zone, Option<RefusedFile>>>>,
 }
 
@@ -81,6 +83,11 @@ impl ZoneDatabase {
         });
         let given = tzdir.filter(|_| refused.is_none());
         let dir = given.or_else(|| usual.iter().copied().find(|dir| has_entries(dir).is_ok()));
+        let candidates = tzdir
+            .into_iter()
+            .filter(|dir| dir.is_absolute())
+            .chain(usual.iter().copied());
+        let preferred = candidates.take_while(|candidate| Some(*candidate) != dir);
         let data = match dir {
             None => ZoneData::BuiltIn,
             Some(dir) => ZoneData::Host {
@@ -91,6 +98,7 @@ impl ZoneDatabase {
         Self {
             data,
             refused,
+            preferred: preferred.map(Path::to_path_buf).collect(),
             loaded: RefCell::default(),
         }
     }
@@ -116,14 +124,14 @@ impl ZoneDatabase {
         loaded.entry(name.to_owned()).or_insert_with(|| self.load(name)).clone()
     }
 
-    /// The files whose content decides: of the zones that were looked up, and of the version.
+    /// The files and directories that decide which data are used: of the zones that were looked up, and of the version.
     pub fn files(&self) -> Vec<PathBuf> {
-        let ZoneData::Host { dir, .. } = &self.data else {
-            return Vec::new();
-        };
-        let loaded = self.loaded.borrow();
-        let names = loaded.keys().map(String::as_str);
-        let mut files: Vec<PathBuf> = names.chain(VERSION_FILES).map(|name| dir.join(name)).collect();
+        let mut files = self.preferred.clone();
+        if let ZoneData::Host { dir, .. } = &self.data {
+            let loaded = self.loaded.borrow();
+            let names = loaded.keys().map(String::as_str);
+            files.extend(names.chain(VERSION_FILES).map(|name| dir.join(name)));
+        }
         files.sort_unstable();
         files
     }

@@ -158,6 +158,7 @@ fn model(targets: Vec<Target>) -> Model {
             zone_data: opsrun::time_zone::ZoneData::BuiltIn,
             zone_files: Vec::new(),
             state_dir: PathBuf::from("/state"),
+            state_named: false,
             state_given: true,
             concurrency: None,
             history: opsrun::model::Keep::Forever,

@@ -20,6 +20,7 @@ pub mod stub;
 pub mod trees;
 pub mod unit;
 pub mod workspace;
+pub mod zones;
 
 /// Runs a future to its end, on a runtime of its own.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {

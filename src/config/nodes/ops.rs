@@ -125,6 +125,7 @@ pub fn lower_ops(node: Option<&OpsNode>, sources: &SourceMap, digest: String, zo
         .or_else(|| as_name(&root_path.file_stem()?.to_string_lossy()))
         .unwrap_or_else(|| "ops".to_owned());
     Ops {
+        state_named: false,
         state_given: node.is_some_and(|node| node.state_dir.is_some()),
         state_dir: node
             .and_then(|node| node.state_dir.clone())

@@ -5,8 +5,11 @@ use crate::daemon::tick::{ActiveJobs, Tick, tick};
 use crate::daemon::timetable::Timetable;
 use crate::model::JobName;
 use crate::model::backoff::BackOffState;
+use crate::model::schedule::Rhythm;
 use crate::store::schedules::Agenda;
+use crate::time_zone::{Zone, ZoneDatabase};
 use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -398,4 +401,79 @@ fn a_new_definition_is_a_new_schedule_and_repeats_nothing() {
     let again = world.look("12:00:01", &[]);
     assert!(runs(&again).is_empty());
     assert_eq!(again.behind, Some(std::time::Duration::from_secs(9)));
+}
+
+/// `Europe/Berlin` as new zone data have it: so many hours ahead of UTC, always.
+fn berlin(hours: i32) -> Zone {
+    let header = |version: u8| {
+        let mut bytes = [b"TZif".as_slice(), &[version], &[0; 15]].concat();
+        for count in [0_u32, 0, 0, 0, 1, 4] {
+            bytes.extend(count.to_be_bytes());
+        }
+        bytes.extend((hours * 3_600).to_be_bytes());
+        bytes.extend(b"\0\0NEW\0");
+        bytes
+    };
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("Europe")).unwrap();
+    let footer = format!("\nNEW{}\n", -hours).into_bytes();
+    let bytes = [header(b'2'), header(b'2'), footer].concat();
+    std::fs::write(dir.path().join("Europe/Berlin"), bytes).unwrap();
+    ZoneDatabase::find(Some(dir.path().as_os_str()), &[])
+        .zone("Europe/Berlin")
+        .unwrap()
+}
+
+#[test]
+fn new_zone_data_repeat_no_instant_and_lose_none() {
+    const LINES: [&str; 3] = ["30 3 * * *", "*/20 * * * *", "0 */5 * * *"];
+    const STEP: TimeDelta = TimeDelta::minutes(10);
+    let zones = [berlin(0), berlin(1), berlin(2)];
+    for line in LINES {
+        let text = format!(
+            r#"
+            ops version=1 {{ name "t"; timezone "Europe/Berlin"; }}
+            target "t" {{ command "true"; cron "{line}"; }}
+            "#
+        );
+        // New data come at many times of a day; those of before come back later.
+        for minutes in (0..24 * 60).step_by(190) {
+            let changes = [(0, 1), (24 * 60 + minutes, 0), (50 * 60, 2), (72 * 60 + minutes, 1)];
+            let mut table = timetable(&text);
+            let mut agenda = Agenda::default();
+            let start: DateTime<Utc> = "2026-11-25T00:00:00Z".parse().unwrap();
+            let mut ran = BTreeSet::new();
+            let mut now = start;
+            while now < start + TimeDelta::days(5) {
+                let age = (now - start).num_minutes();
+                let (_, hours) = changes.iter().rev().find(|(from, _)| *from <= age).unwrap();
+                let schedule = &mut table.entries[0].schedule;
+                let Rhythm::Cron(clock) = &mut schedule.rhythm else {
+                    panic!("a cron line");
+                };
+                clock.zone = zones[*hours].clone();
+                let new: Vec<_> = schedule.between(now - STEP, now).collect();
+                let tick = tick(&table, &agenda, &ActiveJobs::default(), now);
+                agenda.follow(&tick.turn);
+                for run in &tick.turn.runs {
+                    for occurrence in &run.occurrences {
+                        assert!(
+                            ran.insert(occurrence.instant),
+                            "{line}: {} ran twice",
+                            occurrence.instant
+                        );
+                    }
+                }
+                assert!(
+                    tick.turn.decisions.is_empty(),
+                    "{line} at {now}: {:?}",
+                    tick.turn.decisions
+                );
+                for instant in new.iter().filter(|_| now > start) {
+                    assert!(ran.contains(instant), "{line}: {instant} is lost at {now}, +{hours}");
+                }
+                now += STEP;
+            }
+        }
+    }
 }

@@ -82,7 +82,7 @@ fn named(words: &[(usize, &str)], first: &(usize, &str), all: Range<usize>) -> C
     let help = match (nickname(first.1), first.1.to_ascii_lowercase().as_str(), words) {
         (Some(_), name, _) => format!("write the name alone, `cron \"{name}\"`; the command belongs in a `target`"),
         (_, "@reboot", _) => {
-            "nothing runs because the machine starts: let the unit that starts opsrun call `opsrun apply` first"
+            "no schedule follows the start of the machine: let the unit that starts opsrun call `opsrun apply` first"
                 .to_owned()
         }
         (_, "@every", [_, (_, period), ..]) if crate::units::parse_duration(period).is_ok() => {

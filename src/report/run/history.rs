@@ -111,7 +111,7 @@ pub fn run_text(run: &RunSummary, events: &[Event], zone: &Zone, style: Style, d
             let _ = writeln!(text, "{}  {value}", style.dim(label));
         }
     }
-    let mut lines = EventLines::new(style, detail);
+    let mut lines = EventLines::new(style, detail, zone);
     for event in events {
         text += &lines.lines(event);
         if let Event::Attempted { output, .. } = event

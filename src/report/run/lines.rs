@@ -8,9 +8,10 @@ use crate::keep_reason::KeepReason;
 use crate::model::{StepKind, StepName};
 use crate::report::shared::advice::advice;
 use crate::report::shared::style::{Style, one_line};
+use crate::report::shared::times;
 use crate::run::{Event, Occurrence, Outcome, State, Status};
+use crate::time_zone::Zone;
 use crate::units::{joined, plural, show_files, show_size, took};
-use chrono::SecondsFormat;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -24,10 +25,11 @@ pub enum Detail {
     Verbose,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct EventLines {
     style: Style,
     detail: Detail,
+    zone: Zone,
     status: Status,
     copies: u64,
     copied_bytes: u64,
@@ -40,11 +42,18 @@ pub struct EventLines {
 const WORD_WIDTH: usize = 8;
 
 impl EventLines {
-    pub fn new(style: Style, detail: Detail) -> Self {
+    /// Times of schedules are shown in `zone`.
+    pub fn new(style: Style, detail: Detail, zone: &Zone) -> Self {
         Self {
             style,
             detail,
-            ..Self::default()
+            zone: zone.clone(),
+            status: Status::default(),
+            copies: 0,
+            copied_bytes: 0,
+            deleted: (0, 0),
+            kept: BTreeMap::new(),
+            blocked: BTreeMap::new(),
         }
     }
 
@@ -62,7 +71,7 @@ impl EventLines {
                 ..
             } => {
                 let due = |due: &Occurrence| {
-                    let at = due.instant.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+                    let at = times::local_exact(due.instant, &self.zone);
                     format!("{} {at}", due.schedule)
                 };
                 let due: Vec<String> = occurrences.iter().map(due).collect();

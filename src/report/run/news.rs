@@ -9,6 +9,7 @@ use super::lines::{Detail, EventLines};
 use crate::model::{StepKind, StepName};
 use crate::report::shared::style::Style;
 use crate::run::{Event, State};
+use crate::time_zone::Zone;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 
@@ -27,7 +28,7 @@ pub struct RunNews {
 #[derive(Debug)]
 struct ActiveRun {
     lines: EventLines,
-    /// Lines that are no news yet; `None` once the run is news.
+    /// Lines that are not news yet; `None` once the run is news.
     held: Option<String>,
     /// A check in it is bad, as it was before.
     still_bad: bool,
@@ -44,11 +45,11 @@ impl RunNews {
     }
 
     /// The lines to print now; may be empty.
-    pub fn lines(&mut self, run: &str, event: &Event, at: DateTime<Utc>) -> String {
+    pub fn lines(&mut self, run: &str, event: &Event, at: DateTime<Utc>, zone: &Zone) -> String {
         let news = self.is_news(run, event, at);
         let (style, detail) = (self.style, self.detail);
         let active = self.runs.entry(run.to_owned()).or_insert_with(|| ActiveRun {
-            lines: EventLines::new(style, detail),
+            lines: EventLines::new(style, detail, zone),
             held: (detail < Detail::Verbose).then(String::new),
             still_bad: false,
         });
@@ -130,15 +131,21 @@ mod tests {
                 overrides: Vec::new(),
                 occurrences: Vec::new(),
             };
-            let mut text = self.news.lines(&run, &started, at);
+            let mut text = self.news.lines(&run, &started, at, &Zone::utc());
             for (step, state) in steps {
                 let step: StepName = step.parse().unwrap();
-                text += &self.news.lines(&run, &Event::StepStarted { step: step.clone() }, at);
+                text += &self
+                    .news
+                    .lines(&run, &Event::StepStarted { step: step.clone() }, at, &Zone::utc());
                 let outcome = Outcome::new(*state, "so");
-                text += &self.news.lines(&run, &Event::StepFinished { step, outcome }, at);
+                text += &self
+                    .news
+                    .lines(&run, &Event::StepFinished { step, outcome }, at, &Zone::utc());
             }
             let exit = u8::from(steps.iter().any(|(_, state)| !state.opens()));
-            text += &self.news.lines(&run, &Event::RunFinished { exit, millis: 1 }, at);
+            text += &self
+                .news
+                .lines(&run, &Event::RunFinished { exit, millis: 1 }, at, &Zone::utc());
             self.news.ended(&run);
             text
         }
@@ -175,10 +182,14 @@ mod tests {
         assert!(both.contains("check:a") && both.contains("target:b"), "{both}");
         // A run that ended badly without a bad check.
         let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        let text = shown.news.lines("R", &Event::RunFinished { exit: 73, millis: 1 }, at);
+        let text = shown
+            .news
+            .lines("R", &Event::RunFinished { exit: 73, millis: 1 }, at, &Zone::utc());
         assert!(text.contains("cannot write"), "{text}");
         assert_eq!(
-            shown.news.lines("S", &Event::RunFinished { exit: 143, millis: 1 }, at),
+            shown
+                .news
+                .lines("S", &Event::RunFinished { exit: 143, millis: 1 }, at, &Zone::utc()),
             ""
         );
         let mut verbose = Shown::of(Detail::Verbose);

@@ -40,6 +40,11 @@ pub fn local(at: DateTime<Utc>, zone: &Zone) -> String {
     shown(at, zone, "%Y-%m-%d %H:%M:%S")
 }
 
+/// With all digits; with the offset where this hour occurs twice.
+pub fn local_exact(at: DateTime<Utc>, zone: &Zone) -> String {
+    shown(at, zone, "%Y-%m-%d %H:%M:%S%.f")
+}
+
 fn shown(at: DateTime<Utc>, zone: &Zone, form: &str) -> String {
     let offset = if zone.repeats(at) { " %:z" } else { "" };
     zone.local(at).format(&format!("{form}{offset}")).to_string()

@@ -76,8 +76,8 @@ pub enum Settlement {
     Sent {
         /// What is to be remembered besides, such as refused recipients.
         note: Option<String>,
-        /// For the fallback, if it was given the trouble that this message ends.
-        relay: Option<Relay>,
+        /// For the fallback, each if it was given the trouble that this ends.
+        relays: Vec<Relay>,
     },
     Retry {
         due: DateTime<Utc>,
@@ -142,7 +142,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let at = Stamp(now);
         self.write(|db| match settlement {
-            Settlement::Sent { note, relay } => {
+            Settlement::Sent { note, relays } => {
                 let changed = db.execute(
                     "UPDATE outbox SET state = 'sent', settled_at = ?2, attempts = attempts + 1, last_error = ?3,
                      first_attempt_at = coalesce(first_attempt_at, ?2), lease = NULL, leased_until = NULL
@@ -152,10 +152,10 @@ impl Store {
                 if changed == 0 {
                     return Ok(());
                 }
-                if let Some(relay) = relay
-                    && knows_of_trouble(db, relay)?
-                {
-                    relay_message(db, relay)?;
+                for relay in relays {
+                    if knows_of_trouble(db, relay)? {
+                        relay_message(db, relay)?;
+                    }
                 }
                 wake(db, id, now)?;
                 lift(db, id, true, now)
@@ -285,15 +285,21 @@ fn relay_message(db: &Connection, relay: &Relay) -> rusqlite::Result<()> {
     )
 }
 
-/// The newest message of this key that came to the fallback from another channel is not its end.
+/// The newest that came to the fallback about this key from another channel, also within a digest, is not its end.
 fn knows_of_trouble(db: &Connection, relay: &Relay) -> rusqlite::Result<bool> {
-    let newest = "SELECT json FROM outbox WHERE channel = ?1 AND key = ?2 AND given_up_by IS NOT NULL
-         ORDER BY seq DESC LIMIT 1";
-    let json = db.first(newest, params![relay.channel, relay.message.key], |row| {
-        row.get::<_, String>(0)
-    })?;
-    let message = json.and_then(|json| serde_json::from_str::<Message>(&json).ok());
-    Ok(message.is_some_and(|message| !message.is_over()))
+    let key = &relay.message.key;
+    let newest = "SELECT json FROM outbox WHERE channel = ?1 AND key IN (?2, ?3) AND given_up_by IS NOT NULL
+         ORDER BY seq DESC";
+    let mut newest = db.prepare_cached(newest)?;
+    let mut rows = newest.query(params![relay.channel, key, DIGEST])?;
+    while let Some(row) = rows.next()? {
+        let json: String = row.get(0)?;
+        let message = serde_json::from_str::<Message>(&json).ok();
+        if let Some(over) = message.and_then(|message| message.is_over_for(key)) {
+            return Ok(!over);
+        }
+    }
+    Ok(false)
 }
 
 fn claim(db: &Connection, request: &ClaimRequest<'_>) -> rusqlite::Result<OutboxClaim> {

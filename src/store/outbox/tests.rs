@@ -67,7 +67,7 @@ fn one(store: &Store, request: &ClaimRequest<'_>) -> Option<(String, String)> {
 fn sent() -> Settlement {
     Settlement::Sent {
         note: None,
-        relay: None,
+        relays: Vec::new(),
     }
 }
 
@@ -467,7 +467,7 @@ fn a_message_that_is_given_up_and_its_end_go_to_the_fallback() {
     };
     let end = |id: &str| Settlement::Sent {
         note: None,
-        relay: relay(id, MessageKind::Recovery),
+        relays: relay(id, MessageKind::Recovery).into_iter().collect(),
     };
     // Nobody there knows of trouble yet.
     enqueue(&store, &[new("0", "c", "k", 0)]);

@@ -4,6 +4,7 @@ use crate::support::stub;
 use crate::support::workspace::Workspace;
 use serde_json::Value;
 use std::fs;
+use std::time::{Duration, Instant};
 
 /// A target that fails while `broken` is there, and a channel that appends what it is told to `told`.
 const OPS: &str = r#"
@@ -308,14 +309,24 @@ target "other" { command "/bin/sh" "-c" "test ! -e broken"; every "1h"; }
     assert!(before.len() <= 1, "{before:?}");
     world.remove("broken");
     world.ends(0, &["apply", "--yes", "--only", "target:other"]);
-    let requests: Vec<String> = server.received.try_iter().collect();
-    let failed = requests.iter().find(|request| request.contains("/ping/fail")).unwrap();
+    let mut requests: Vec<String> = Vec::new();
+    // If the run was killed while it sent the start, that is its own until its lease ends, and it may come twice.
+    let begun = Instant::now();
+    let failed = loop {
+        requests.extend(server.received.try_iter());
+        if let Some(failed) = requests.iter().find(|request| request.contains("/ping/fail")) {
+            break failed.clone();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(120), "{requests:?}");
+        world.command(&["alerts", "replay"]).output().unwrap();
+    };
     assert!(
         failed.contains("target:dump was interrupted") && failed.contains("opsrun history 0"),
         "{failed}"
     );
     let starts = requests.iter().filter(|request| request.contains("/ping/start"));
-    assert_eq!(before.len() + starts.count(), 1);
+    let starts = before.len() + starts.count();
+    assert!((1..=2).contains(&starts), "{starts}");
 }
 
 #[test]
@@ -347,6 +358,37 @@ target "fourth" { command "/bin/true"; needs "target:second"; notify "own"; }
     );
     let shown = world.ends(0, &["history", run, "-f", world.at("ops.kdl").to_str().unwrap()]);
     assert!(shown.contains(run), "{shown}");
+}
+
+#[test]
+fn the_command_of_an_alert_finds_a_state_that_the_command_line_named() {
+    let world = alerting(
+        r#"
+channel "all" { command "/bin/sh" "-c" "cat >> told; echo >> told"; }
+target "t" { command "false"; }
+"#,
+    );
+    world.ends(1, &["apply", "--yes", "--state-dir", "its state"]);
+    let (ops, state) = (world.at("ops.kdl"), world.at("its state"));
+    let told = world.told("told");
+    let (run, show) = (told[0]["run"].as_str().unwrap(), told[0]["show"].as_str().unwrap());
+    assert_eq!(
+        show,
+        format!(
+            "opsrun history {run} -f {} --state-dir '{}'",
+            ops.display(),
+            state.display()
+        )
+    );
+    let args = [
+        "history",
+        run,
+        "-f",
+        ops.to_str().unwrap(),
+        "--state-dir",
+        state.to_str().unwrap(),
+    ];
+    assert!(world.ends(0, &args).contains(run));
 }
 
 #[test]

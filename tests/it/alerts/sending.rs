@@ -349,6 +349,33 @@ fn what_one_channel_gives_up_another_gets_with_the_reason() {
 }
 
 #[test]
+fn the_end_of_what_a_fallback_was_given_reaches_it_out_of_a_digest_too() {
+    let first = Channel {
+        fallback: Some("b".to_owned()),
+        ..limited("a", None, 1)
+    };
+    let world = World::new(vec![first, channel("b")]);
+    let news = |key, kind, state| drop(world.tell("a", key, kind, state));
+    news("k", MessageKind::Trouble, State::Critical);
+    news("l", MessageKind::Trouble, State::Critical);
+    world.answers([dead()]);
+    let given = [world.flush(), world.flush()].concat();
+    assert_eq!(given, ["a digest digest", "b digest digest"]);
+    for key in ["k", "other"] {
+        news(key, MessageKind::Recovery, State::Ok);
+    }
+    let given = [world.flush(), world.flush()].concat();
+    assert_eq!(given, ["a digest digest", "b k recovery"]);
+    // Once.
+    world.pass(3600);
+    for key in ["k", "l"] {
+        news(key, MessageKind::Recovery, State::Ok);
+    }
+    let given = [world.flush(), world.flush()].concat();
+    assert_eq!(given, ["a digest digest", "b l recovery"]);
+}
+
+#[test]
 fn a_channel_that_follows_each_key_is_told_the_newest_of_each() {
     let kind = web(WebService::Pagerduty, "routing-key", "k");
     let world = World::new(vec![limited("duty", Some(kind), 1)]);

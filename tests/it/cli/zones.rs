@@ -1,6 +1,7 @@
 //! The zone data of the host: which decide, and what is said of them.
 
 use super::{Place, exit, told};
+use crate::support::zones::zone_file;
 use std::path::PathBuf;
 use std::process::Output;
 
@@ -41,23 +42,9 @@ impl ZoneFiles {
     }
 }
 
-/// Nine hours ahead of UTC, always.
-fn nine() -> Vec<u8> {
-    let header = |version: u8| {
-        let mut bytes = [b"TZif".as_slice(), &[version], &[0; 15]].concat();
-        for count in [0_u32, 0, 0, 0, 1, 4] {
-            bytes.extend(count.to_be_bytes());
-        }
-        bytes.extend(32_400_i32.to_be_bytes());
-        bytes.extend(b"\0\0NEW\0");
-        bytes
-    };
-    [header(b'2'), header(b'2'), b"\nNEW-9\n".to_vec()].concat()
-}
-
 #[test]
 fn the_data_of_the_host_decide_everywhere() {
-    let zones = ZoneFiles::new(Some(&nine()));
+    let zones = ZoneFiles::new(Some(&zone_file(9)));
     zones.version("2099z");
     let data = format!("time zones 2099z ({})", zones.dir.canonicalize().unwrap().display());
     let version = zones.told(&["--version"]);
@@ -86,7 +73,7 @@ fn the_data_of_the_host_decide_everywhere() {
 
 #[test]
 fn old_data_of_the_host_are_reported() {
-    let zones = ZoneFiles::new(Some(&nine()));
+    let zones = ZoneFiles::new(Some(&zone_file(9)));
     zones.version("2001a");
     let text = zones.told(&["check", "--host"]);
     assert!(
@@ -127,4 +114,15 @@ fn a_zone_file_that_cannot_be_used_is_reported() {
         told(&output)
     );
     assert_eq!(exit(&output), 0);
+}
+
+#[test]
+fn a_zone_file_that_breaks_later_is_reported_by_the_next_run() {
+    let zones = ZoneFiles::new(Some(&zone_file(9)));
+    assert!(!zones.told(&["apply"]).contains("OPS4008"));
+    std::fs::write(zones.dir.join("Europe/Berlin"), "TZif").unwrap();
+    assert!(zones.told(&["apply"]).contains("OPS4008"));
+    assert!(!zones.told(&["apply"]).contains("OPS4008"), "once");
+    std::fs::remove_file(zones.dir.join("Europe/Berlin")).unwrap();
+    assert!(zones.told(&["apply"]).contains("it does not exist"));
 }

@@ -11,6 +11,7 @@
 //! - [`policies`]: overlap, back-off, missed instants
 //! - [`signals`]: how it is stopped, told to read its file again, and what a service manager hears
 //! - [`soak`]: many times over
+//! - [`zone_data`]: new zone files while it runs
 //!
 //! Nothing sleeps: a test waits for what the daemon says or a child writes, and fails when that does not come.
 #![expect(
@@ -31,6 +32,7 @@ mod policies;
 mod signals;
 mod slots;
 mod soak;
+mod zone_data;
 
 use crate::support::workspace::Workspace;
 use nix::sys::signal::{Signal, kill};

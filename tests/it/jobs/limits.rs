@@ -91,6 +91,24 @@ fn a_low_limit_of_open_files_is_raised_for_opsrun_alone() {
     assert_eq!(std::fs::read_to_string(world.at("limit")).unwrap().trim(), "20");
 }
 
+/// As on a full disk: what SQLite maps beside the state cannot grow, and a run that failed on it left that behind.
+#[test]
+fn a_state_that_cannot_grow_can_be_read() {
+    let world = Workspace::with_data("ops version=1 { name \"t\"; }\ntarget \"t\" { command \"true\"; }\n");
+    world.apply(0);
+    for (code, args) in [
+        (0, &["status"][..]),
+        (73, &["apply", "--yes"]),
+        (0, &["status"]),
+        (0, &["history", "last"]),
+    ] {
+        let mut command = world.command(args);
+        limited(&mut command, Resource::Fsize, 0, 0);
+        output_of(&command.output().unwrap(), code);
+    }
+    world.apply(0);
+}
+
 /// The system answers a write beyond the limit by a signal that ends a program that does not expect it.
 #[test]
 fn a_limit_of_file_sizes_is_named() {

@@ -110,7 +110,7 @@ fn story() -> Vec<Event> {
 }
 
 fn text(detail: Detail, style: Style) -> String {
-    let mut lines = EventLines::new(style, detail);
+    let mut lines = EventLines::new(style, detail, &Zone::utc());
     story().iter().map(|event| lines.lines(event)).collect()
 }
 
@@ -167,7 +167,7 @@ fn health() -> Vec<Event> {
 
 #[test]
 fn checks_and_targets_as_people_see_them() {
-    let mut lines = EventLines::new(Style::PLAIN, Detail::Normal);
+    let mut lines = EventLines::new(Style::PLAIN, Detail::Normal, &Zone::utc());
     let text: String = health().iter().map(|event| lines.lines(event)).collect();
     insta::with_settings!({ omit_expression => true }, {
         insta::assert_snapshot!("lines_health", text);
@@ -190,7 +190,7 @@ fn colour_changes_nothing_but_colour() {
 
 #[test]
 fn a_quiet_run_that_went_well_says_nothing() {
-    let mut lines = EventLines::new(Style::PLAIN, Detail::Quiet);
+    let mut lines = EventLines::new(Style::PLAIN, Detail::Quiet, &Zone::utc());
     let ok = Event::StepFinished {
         step: "backup:b".parse().unwrap(),
         outcome: outcome(State::Ok, "fine"),
