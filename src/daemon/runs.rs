@@ -33,6 +33,9 @@ use std::time::Duration;
 /// Active runs besides those that have a slot: they wait for a lock or for their next slot.
 const MAX_WITHOUT_SLOT: usize = 32;
 
+/// A run that was overtaken so often at a lock is next: one that needs several would otherwise never find all of them free.
+const MAX_OVERTAKEN: u32 = 3;
+
 /// Open files that one more run needs, on average.
 const FILES_OF_ONE_MORE: u64 = 64;
 
@@ -170,11 +173,15 @@ impl ActiveRuns {
         }
         let working = self.running.values().filter(|running| !running.checks_only).count();
         while let Some(mut run) = todo.pop_front() {
-            if let Some(awaited) = taken.awaited_by(&run.locks) {
+            if let Some(awaited) = taken.awaited_by(&run.locks).or_else(|| self.reserved(&run)) {
                 run.wait_for(awaited);
             } else if working >= most && !run.is_checks_only() {
                 run.wait_for(format!("the end of another run: {working} are active"));
             } else if let Some(slot) = run.take_slot(self.ring.as_ref()) {
+                for earlier in &mut self.waiting {
+                    let overtaken = earlier.locks.shared_with(&run.locks).is_some();
+                    earlier.overtaken = earlier.overtaken.saturating_add(u32::from(overtaken));
+                }
                 return Some((run, slot));
             }
             self.waiting.push(run);
@@ -183,6 +190,15 @@ impl ActiveRuns {
     }
 
     /// False when it waits on, since the system allows no more: the end of an active run makes room.
+    /// What it leaves to a run that was due before it and waits on.
+    fn reserved(&self, run: &WaitingRun) -> Option<String> {
+        let mut earlier = self.waiting.iter().filter(|run| run.overtaken >= MAX_OVERTAKEN);
+        earlier.find_map(|earlier| {
+            let lock = run.locks.shared_with(&earlier.locks)?;
+            Some(format!("{lock}, for which run {} is next", earlier.claimed.run))
+        })
+    }
+
     fn begin(&mut self, mut waiting: WaitingRun, spawn: &mut dyn FnMut(RunWork) -> io::Result<()>) -> bool {
         let (claimed, run) = (waiting.claimed.clone(), waiting.claimed.run.clone());
         let (model, claimed_at) = (Arc::clone(&waiting.model), waiting.claimed_at);

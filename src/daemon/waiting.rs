@@ -23,6 +23,15 @@ pub(super) struct LockNames {
     pub(super) directories: BTreeSet<PathBuf>,
 }
 
+impl LockNames {
+    /// Something that both lock, in words.
+    pub(super) fn shared_with(&self, other: &Self) -> Option<String> {
+        let job = self.jobs.intersection(&other.jobs).next().map(ToString::to_string);
+        let path = || self.directories.intersection(&other.directories).next();
+        job.or_else(|| path().map(|path| format!("`{}`", shown(path))))
+    }
+}
+
 /// What active runs have locked, with the runs.
 #[derive(Debug, Default)]
 pub(super) struct TakenLocks<'a> {
@@ -71,6 +80,8 @@ pub(super) struct WaitingRun {
     pub(super) slots: Arc<PoolMember>,
     /// What it waits for, in words; `None` before it was looked at.
     pub(super) awaited: Option<String>,
+    /// How many runs that were due later have begun with a lock that it needs.
+    pub(super) overtaken: u32,
     /// The lane of the first step: of a check that is due itself, the checks'.
     lane: Lane,
     slot: Option<SlotRequest>,
@@ -104,6 +115,7 @@ impl WaitingRun {
             due,
             jobs,
             awaited: None,
+            overtaken: 0,
             lane: if has_check { pool.check_lane() } else { Lane::Work },
             slot: None,
         }

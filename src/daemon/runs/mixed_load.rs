@@ -233,6 +233,22 @@ impl Load {
         // Its run has not begun.
         let waiting = self.runs.waiting.iter().find(|run| run.due.contains(job)).unwrap();
         let brings = |due: &JobName| &self.timetable.job(due).unwrap().brings;
+        let targets = |run: &WaitingRun| {
+            let all = run.due.iter().flat_map(brings);
+            all.filter(|job| job.kind != JobKind::Check)
+                .cloned()
+                .collect::<BTreeSet<_>>()
+        };
+        if let Some((_, next)) = reason.split_once(", for which run ") {
+            let next = next.split_whitespace().next().unwrap();
+            let first = self.runs.waiting.iter().find(|run| run.claimed.run == next).unwrap();
+            assert!(!targets(first).is_disjoint(&targets(waiting)), "{job}: {reason}");
+            assert!(
+                first.claimed.jobs[0].first <= waiting.claimed.jobs[0].first,
+                "{job}: {reason}"
+            );
+            return;
+        }
         let needed = |engine: &&Engine| {
             let mut held = engine.unsettled.iter().filter(|other| other.kind != JobKind::Check);
             held.any(|other| waiting.due.iter().any(|due| brings(due).contains(other)))
