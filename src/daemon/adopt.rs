@@ -11,16 +11,17 @@ use crate::store::schedules::{Agenda, Decision, FiringVerdict, ScheduledRun};
 use crate::store::{Store, StoreError};
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Takes over the runs that may still begin; the others are at their end.
+/// Takes over the runs that may still begin; the others are at their end. Each is given on at once: after a failure, those
+/// before it are this process's all the same.
 pub(super) fn adopt_unbegun(
     timetable: &Timetable,
     store: &Store,
     now: DateTime<Utc>,
-) -> Result<Vec<ScheduledRun>, StoreError> {
-    let mut adopted = Vec::new();
+    adopt: &mut dyn FnMut(ScheduledRun),
+) -> Result<(), StoreError> {
     let unbegun = store.unbegun_runs()?;
     if unbegun.is_empty() {
-        return Ok(adopted);
+        return Ok(());
     }
     let agenda = store.agenda()?;
     for run in unbegun {
@@ -28,10 +29,24 @@ pub(super) fn adopt_unbegun(
         let (kept, left): (Vec<Decision>, Vec<Decision>) =
             judged.partition(|decision| decision.verdict == FiringVerdict::Ran);
         if store.take_over(&run.run, &kept, &left)? && !kept.is_empty() {
-            adopted.push(ScheduledRun { jobs: kept, ..run });
+            adopt(ScheduledRun { jobs: kept, ..run });
         }
     }
-    Ok(adopted)
+    Ok(())
+}
+
+/// What becomes of a job whose run waits, now that the ops file is another one. `None`: it goes on waiting.
+pub(super) fn revised(timetable: &Timetable, claimed: &Decision) -> Option<Decision> {
+    let decided = |verdict, reason: &str| Decision {
+        verdict,
+        reason: reason.to_owned(),
+        ..claimed.clone()
+    };
+    let found = timetable.find(&claimed.job);
+    let Some((_, job)) = found.filter(|(entry, _)| entry.schedule.name == claimed.schedule) else {
+        return Some(decided(FiringVerdict::Dropped, "the ops file no longer schedules it"));
+    };
+    job.paused.as_ref().map(|paused| decided(FiringVerdict::Paused, paused))
 }
 
 /// What becomes of a job whose run was claimed and never began.
@@ -41,13 +56,12 @@ fn judge(timetable: &Timetable, agenda: &Agenda, claimed: &Decision, now: DateTi
         reason: reason.to_owned(),
         ..claimed.clone()
     };
-    let found = timetable.find(&claimed.job);
-    let Some((entry, job)) = found.filter(|(entry, _)| entry.schedule.name == claimed.schedule) else {
+    if let Some(revised) = revised(timetable, claimed) {
+        return revised;
+    }
+    let Some((entry, _)) = timetable.find(&claimed.job) else {
         return decided(FiringVerdict::Dropped, "the ops file no longer schedules it");
     };
-    if let Some(paused) = &job.paused {
-        return decided(FiringVerdict::Paused, paused);
-    }
     let jitter = TimeDelta::from_std(entry.jitter).unwrap_or_default();
     let then = now.checked_sub_signed(jitter).unwrap_or(now);
     let age = (then - claimed.first).to_std().unwrap_or_default();
@@ -179,18 +193,24 @@ mod tests {
         (dir, store)
     }
 
+    fn adopted(timetable: &Timetable, store: &Store) -> Vec<ScheduledRun> {
+        let mut adopted = Vec::new();
+        adopt_unbegun(timetable, store, at("12:10:00"), &mut |run| adopted.push(run)).unwrap();
+        adopted
+    }
+
     #[test]
     fn a_run_that_never_began_is_taken_over_once() {
         let timetable = timetable("cron \"0 * * * *\"; missed \"latest\";");
         let (_dir, store) = left_behind(&timetable);
-        let adopted = adopt_unbegun(&timetable, &store, at("12:10:00")).unwrap();
-        assert_eq!(adopted.len(), 1);
-        assert_eq!(adopted[0].run, "01JD0000000000000000000001");
+        let first = adopted(&timetable, &store);
+        assert_eq!(first.len(), 1);
+        assert_eq!(first[0].run, "01JD0000000000000000000001");
         assert_eq!(
-            adopted[0].jobs[0].reason,
+            first[0].jobs[0].reason,
             "it was due; opsrun ended before it could begin"
         );
-        assert_eq!(adopt_unbegun(&timetable, &store, at("12:10:00")).unwrap(), []);
+        assert_eq!(adopted(&timetable, &store), []);
         assert_eq!(store.interrupted_runs().unwrap(), [""; 0]);
     }
 
@@ -203,17 +223,17 @@ mod tests {
             step: "target:t".parse().unwrap(),
         };
         store.journal("01JD0000000000000000000001").record(&begun).unwrap();
-        assert_eq!(adopt_unbegun(&timetable, &store, at("12:10:00")).unwrap(), []);
+        assert_eq!(adopted(&timetable, &store), []);
         assert_eq!(store.interrupted_runs().unwrap(), ["01JD0000000000000000000001"]);
         store.journal("01JD0000000000000000000001").record(&event).unwrap();
-        assert_eq!(adopt_unbegun(&timetable, &store, at("12:10:00")).unwrap(), []);
+        assert_eq!(adopted(&timetable, &store), []);
     }
 
     #[test]
     fn a_run_that_is_too_late_is_given_up_with_its_reason() {
         let timetable = timetable("cron \"0 * * * *\"; missed \"skip\";");
         let (_dir, store) = left_behind(&timetable);
-        assert_eq!(adopt_unbegun(&timetable, &store, at("12:10:00")).unwrap(), []);
+        assert_eq!(adopted(&timetable, &store), []);
         let decided = store.decisions(&"target:t".parse().unwrap(), 5).unwrap();
         let [only] = decided.as_slice() else {
             panic!("{decided:?}")

@@ -45,6 +45,8 @@ const LAST_RETRY: Duration = Duration::from_secs(30);
 const MAX_TICKS: u32 = 5;
 /// How often alerts that depend on time only are written: repetitions, and states that settled.
 const ALERT_INTERVAL: Duration = Duration::from_secs(10);
+/// How often it is looked for what processes left that are gone.
+const SETTLE_INTERVAL: Duration = Duration::from_secs(10);
 /// How often it is looked for history that is too old.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 /// How soon the next step follows while there is more to remove, at least. It takes a tenth of the time at most.
@@ -91,6 +93,7 @@ pub fn serve(
         stands_until: None,
         wake: None,
         marks: [None, None],
+        settled: None,
         pruned: None,
         prune_pause: PRUNE_INTERVAL,
         shortened: true,
@@ -135,6 +138,8 @@ struct Daemon<'a> {
     wake: Option<DateTime<Utc>>,
     /// What shows other commands which state this process serves the file with.
     marks: [Option<ServerMark>; 2],
+    /// When was last settled what other processes left.
+    settled: Option<Stopwatch>,
     /// When old history was last removed, and the pause after that.
     pruned: Option<Stopwatch>,
     prune_pause: Duration,
@@ -305,21 +310,26 @@ impl Daemon<'_> {
         }
     }
 
-    /// Settles what an earlier process did not finish.
     fn open_store(&mut self) -> Result<Store, StoreError> {
         let store = Store::open(&self.model.ops.state_dir)?;
         let [_, state] = &mut self.marks;
         *state = served::mark_state(&self.model.ops.state_dir);
-        job_ends::lost_attempts(&self.model, &store)?;
-        for adopted in adopt_unbegun(&self.timetable, &store, now())? {
-            self.runs.add(&self.model, &adopted);
-        }
+        self.settled = None;
+        Ok(store)
+    }
+
+    /// Settles what another process did not finish: one before this, or one beside it that is gone.
+    fn settle(&mut self, store: &Store) -> Result<(), StoreError> {
+        job_ends::lost_attempts(&self.model, store)?;
+        let adopt = &mut |adopted| self.runs.add(&self.model, &adopted);
+        adopt_unbegun(&self.timetable, store, now(), adopt)?;
         let vault = Vault::expecting(self.model.values());
-        for (run, message) in mark_interrupted(&self.model, &store, &vault)? {
+        for (run, message) in mark_interrupted(&self.model, store, &vault)? {
             let (run, message) = (run.as_str(), message.as_str());
             self.notify(&Notice::Interrupted { run, message });
         }
-        Ok(store)
+        self.settled = Some(Stopwatch::set());
+        Ok(())
     }
 
     fn start_due(&mut self) -> Result<(), StoreError> {
@@ -327,8 +337,16 @@ impl Daemon<'_> {
             Some(store) => store,
             None => self.open_store()?,
         };
+        if self.settled.is_none_or(|settled| settled.elapsed() >= SETTLE_INTERVAL) {
+            self.settle(&store)?;
+        }
         let store = self.store.insert(store);
         self.runs.write_ends(&self.model, store);
+        for left in self.runs.revise(&self.model, &self.timetable, store)? {
+            self.subscriber.notify(now(), &Notice::Skipped(&left));
+        }
+        // What has ended has made room: the reason of an instant that is skipped now does not name it.
+        self.runs.begin_waiting(&mut begin_thread);
         for _ in 0..MAX_TICKS {
             let reading = ClockReading::take();
             let at = reading.wall;
@@ -337,6 +355,11 @@ impl Daemon<'_> {
             let active = self.runs.active_jobs();
             let taken = take_turn(&self.timetable, store, Taker::Daemon(&active), view, &self.command)?;
             let Some(tick) = taken else { continue };
+            // First of all: they are claimed, and what follows may fail.
+            self.runs.replace(&tick.replaced);
+            for claimed in &tick.turn.runs {
+                self.runs.add(&self.model, claimed);
+            }
             self.clocks = Some(reading);
             let steps = steps.unwrap_or_default();
             for step in &steps {
@@ -346,10 +369,6 @@ impl Daemon<'_> {
                 store.due_after_clock_was_set_back(at)?;
             }
             self.wake = tick.wake;
-            self.runs.replace(&tick.replaced);
-            for claimed in &tick.turn.runs {
-                self.runs.add(&self.model, claimed);
-            }
             self.runs.begin_waiting(&mut begin_thread);
             self.runs.write_waits(store)?;
             let skipped = tick.turn.decisions.iter();

@@ -140,11 +140,11 @@ impl RunsDue<'_> {
     /// Settles what an earlier process left.
     fn begin(&mut self) -> Result<(), LaunchError> {
         job_ends::lost_attempts(self.model, self.store)?;
-        for adopted in adopt_unbegun(&self.timetable, self.store, self.view.now)? {
+        let mut adopt = |adopted| {
             self.done.runs += 1;
             self.runs.add(self.model, &adopted);
-        }
-        Ok(())
+        };
+        Ok(adopt_unbegun(&self.timetable, self.store, self.view.now, &mut adopt)?)
     }
 
     /// Claims what is due. True if there may be more: missed instants catch up one at a time.

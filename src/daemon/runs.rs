@@ -7,8 +7,10 @@
 
 use crate::clock::now;
 use crate::daemon::active_run::{ActiveRun, UnwrittenEnd};
+use crate::daemon::adopt::revised;
 use crate::daemon::claim::previous_run;
 use crate::daemon::tick::ActiveJobs;
+use crate::daemon::timetable::Timetable;
 use crate::daemon::waiting::{TakenLocks, WaitingRun};
 use crate::error_chain::{error_chain, with_reason};
 use crate::exec::pool::{StepPool, StepSlot};
@@ -18,7 +20,7 @@ use crate::model::{JobName, Model};
 use crate::plan::{Plan, RunRequest};
 use crate::run::{Event, Progress, State};
 use crate::signal::{Ring, Stop};
-use crate::store::schedules::ScheduledRun;
+use crate::store::schedules::{Decision, ScheduledRun};
 use crate::store::unbegun::{NEXT_START, UNKNOWN_WAIT};
 use crate::store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -114,8 +116,37 @@ impl ActiveRuns {
     /// A run that is claimed now.
     pub fn add(&mut self, model: &Arc<Model>, claimed: &ScheduledRun) {
         self.waiting.push(WaitingRun::new(model, claimed, now(), &self.pool));
-        let first = |run: &WaitingRun| run.claimed.jobs.iter().map(|decision| decision.first).min();
-        self.waiting.sort_by_key(first);
+        self.waiting.sort_by_key(WaitingRun::first_due);
+    }
+
+    /// The ops file may be another one: runs that wait go by it. Returns the decisions about jobs that no longer wait.
+    pub(super) fn revise(
+        &mut self,
+        model: &Arc<Model>,
+        timetable: &Timetable,
+        store: &Store,
+    ) -> Result<Vec<Decision>, StoreError> {
+        let mut dropped = Vec::new();
+        let mut at = 0;
+        while let Some(run) = self.waiting.get_mut(at) {
+            if Arc::ptr_eq(&run.model, model) {
+                at += 1;
+                continue;
+            }
+            let decided = |decision: &Decision| revised(timetable, decision);
+            let left: Vec<Decision> = run.claimed.jobs.iter().filter_map(decided).collect();
+            let mut claimed = run.claimed.clone();
+            claimed.jobs.retain(|decision| decided(decision).is_none());
+            let ours = left.is_empty() || store.revise(&claimed.run, &claimed.jobs, &left)?;
+            dropped.extend(left);
+            if ours && !claimed.jobs.is_empty() {
+                *run = WaitingRun::new(model, &claimed, run.claimed_at, &self.pool);
+                at += 1;
+            } else {
+                self.waiting.remove(at);
+            }
+        }
+        Ok(dropped)
     }
 
     /// Begins the waiting runs that can be.
@@ -123,7 +154,10 @@ impl ActiveRuns {
         let mut todo = VecDeque::from(std::mem::take(&mut self.waiting));
         while let Some((run, slot)) = self.next_ready(&mut todo) {
             run.slots.keep(slot);
-            self.begin(run, spawn);
+            if !self.begin(run, spawn) {
+                self.waiting.extend(todo.drain(..));
+                self.waiting.sort_by_key(WaitingRun::first_due);
+            }
         }
     }
 
@@ -148,8 +182,10 @@ impl ActiveRuns {
         None
     }
 
-    fn begin(&mut self, mut waiting: WaitingRun, spawn: &mut dyn FnMut(RunWork) -> io::Result<()>) {
-        let run = waiting.claimed.run.clone();
+    /// False when it waits on, since the system allows no more: the end of an active run makes room.
+    fn begin(&mut self, mut waiting: WaitingRun, spawn: &mut dyn FnMut(RunWork) -> io::Result<()>) -> bool {
+        let (claimed, run) = (waiting.claimed.clone(), waiting.claimed.run.clone());
+        let (model, claimed_at) = (Arc::clone(&waiting.model), waiting.claimed_at);
         let files = (self.running.len() as u64).saturating_mul(FILES_OF_ONE_MORE);
         limits::raise_open_files(files.saturating_add(limits::FILES_OF_A_RUN));
         let awaited = Awaited::default();
@@ -174,6 +210,13 @@ impl ActiveRuns {
             })
         });
         if let Err(error) = begun {
+            if self.running.len() > 1 {
+                self.running.remove(&run);
+                let mut waiting = WaitingRun::new(&model, &claimed, claimed_at, &self.pool);
+                waiting.wait_for(format!("the end of another run, since {}", limits::no_thread(&error)));
+                self.waiting.push(waiting);
+                return false;
+            }
             let help = "raise the limit of threads (`ulimit -u`, `TasksMax=` in a systemd unit) or of open files (`ulimit -n`)";
             let failure = RunFailure {
                 message: format!("cannot start a run: {}", with_reason(&error)),
@@ -186,6 +229,7 @@ impl ActiveRuns {
             };
             send(&self.sender, self.ring.as_ref(), ended);
         }
+        true
     }
 
     pub fn next_message(&mut self) -> Option<RunMessage> {
@@ -355,3 +399,5 @@ fn send(sender: &Sender<RunMessage>, ring: Option<&Ring>, message: RunMessage) {
 
 #[cfg(test)]
 mod mixed_load;
+#[cfg(test)]
+mod tests;

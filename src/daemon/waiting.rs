@@ -114,6 +114,10 @@ impl WaitingRun {
         self.jobs.iter().all(|job| job.kind == JobKind::Check)
     }
 
+    pub(super) fn first_due(&self) -> Option<DateTime<Utc>> {
+        self.claimed.jobs.iter().map(|decision| decision.first).min()
+    }
+
     /// Asks for a slot, and takes it if there is one.
     pub(super) fn take_slot(&mut self, ring: Option<&Ring>) -> Option<StepSlot> {
         let (slots, lane) = (&self.slots, self.lane);

@@ -100,7 +100,6 @@ impl Run<'_, '_> {
         let steps = self.plan.steps().iter();
         let mut order = Order::new(steps.map(|step| [&step.needs[..], &step.after[..]].concat()));
         let mut under_way = FuturesUnordered::new();
-        self.how.slots.let_go_unless(&self.lanes());
         let mut due = DueSteps::new(&self.how.slots);
         let mut granted = None;
         let mut broken = None;
@@ -124,6 +123,8 @@ impl Run<'_, '_> {
                     (step, ended)
                 });
             }
+            // Checks that others need never wait for the target of another check: so no two runs wait for each other.
+            self.how.slots.let_go_of(Lane::Check);
             // Before anything that has begun goes on: what begins is announced.
             if let Err(error) = self.recorder.flush() {
                 broken = broken.or(Some(error));
@@ -180,12 +181,6 @@ impl Run<'_, '_> {
             Action::Check(_) => self.how.slots.pool().check_lane(),
             Action::Target(_) | Action::Backup(_) | Action::Verify(_) | Action::Cleanup(_) => Lane::Work,
         }
-    }
-
-    /// The lanes in which the plan has steps.
-    fn lanes(&self) -> Vec<Lane> {
-        let used = |wanted: &Lane| self.plan.steps().iter().any(|step| self.lane(step) == *wanted);
-        Lane::ALL.into_iter().filter(used).collect()
     }
 
     /// Notes which secrets are hardly any: their text is replaced wherever it occurs.

@@ -12,7 +12,7 @@ use super::{Store, StoreError, alive};
 use crate::clock;
 use crate::model::{JobName, StepName};
 use chrono::{DateTime, Utc};
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -152,13 +152,30 @@ impl Store {
     /// Takes a run over from a process that is gone: `kept` jobs are begun, `left` are not. False when another process was
     /// faster. Without any job that is kept, the run is at its end.
     pub fn take_over(&self, run: &str, kept: &[Decision], left: &[Decision]) -> Result<bool, StoreError> {
+        let is_left = |db: &Connection, process: &str| Ok(!alive::is_running(db, self.state_dir(), run, process)?);
+        self.decide_again(run, kept, left, is_left)
+    }
+
+    /// The same for a run of this process, which has not begun.
+    pub fn revise(&self, run: &str, kept: &[Decision], left: &[Decision]) -> Result<bool, StoreError> {
+        self.decide_again(run, kept, left, |_, _| Ok(true))
+    }
+
+    /// `may`: asked with the process of the run.
+    fn decide_again(
+        &self,
+        run: &str,
+        kept: &[Decision],
+        left: &[Decision],
+        may: impl Fn(&Connection, &str) -> rusqlite::Result<bool>,
+    ) -> Result<bool, StoreError> {
         let now = Stamp(clock::now());
         self.attempt(|db| {
             let sql = "SELECT process FROM runs WHERE run = ?1";
             let Some(process) = db.first(sql, [run], |row| row.get::<_, String>(0))? else {
                 return Ok(false);
             };
-            if alive::is_running(db, self.state_dir(), run, &process)? {
+            if !may(db, &process)? {
                 return Ok(false);
             }
             let changed = if kept.is_empty() {

@@ -1,6 +1,6 @@
 //! The way to a directory that root writes to, where another user may own a part of it.
 //!
-//! Takes the path of a directory, gives it open. Whoever owns a directory on the way can put a symlink there, and would then
+//! Takes the path of a directory, gives it open. The owner of a directory on the way can put a symlink there, and would then
 //! choose where root writes. Each symlink is looked at by handle, so that none is swapped after the look.
 //! Invariant: for root, no symlink on the way is another user's.
 

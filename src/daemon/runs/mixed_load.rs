@@ -94,6 +94,7 @@ impl Load {
         for step in self.steps.extract_if(.., |step| step.end <= now).collect::<Vec<_>>() {
             self.settle(&step);
         }
+        self.begin_and_start(now);
         let mut wake = None;
         for _ in 0..3 {
             let active = self.runs.active_jobs();

@@ -5,7 +5,8 @@
 //! no check.
 //! - [`queue`]: whose request is granted, as a pure decision
 //!
-//! Invariant: a run waits for nothing else while it holds a slot, so that no two runs wait for each other.
+//! Invariant: a run that holds a slot waits at most for a check, and one with a slot for checks for nothing, so that no two runs
+//! wait for each other.
 
 pub mod queue;
 
@@ -173,15 +174,15 @@ impl PoolMember {
         *self.kept() = Some(slot);
     }
 
-    /// Frees the slot that is kept: before the run waits for something else.
-    pub fn let_go(&self) {
-        let kept = self.kept().take();
+    /// Frees the slot that is kept, if it is of this lane: no step of the lane is due.
+    pub fn let_go_of(&self, lane: Lane) {
+        let kept = self.kept().take_if(|slot| slot.lane == lane);
         drop(kept);
     }
 
-    /// Frees the slot that is kept, unless it is of one of these lanes.
-    pub fn let_go_unless(&self, lanes: &[Lane]) {
-        let kept = self.kept().take_if(|slot| !lanes.contains(&slot.lane));
+    /// Frees the slot that is kept: before the run waits for something else.
+    pub fn let_go(&self) {
+        let kept = self.kept().take();
         drop(kept);
     }
 }
@@ -283,9 +284,9 @@ mod tests {
         assert!(first.request(Lane::Check, None).take().is_some());
         let step = first.request(Lane::Work, None).take().unwrap();
         first.keep(step);
-        first.let_go_unless(&[Lane::Work]);
+        first.let_go_of(Lane::Check);
         assert!(waiting.take().is_none());
-        first.let_go_unless(&[Lane::Check]);
+        first.let_go_of(Lane::Work);
         assert!(waiting.take().is_some());
     }
 

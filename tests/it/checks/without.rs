@@ -1,7 +1,8 @@
 //! A build that speaks neither HTTP nor TLS says so.
 
 use super::{LONG, block_on, expect, none};
-use opsrun::exec::action::check::{http, tls_expiry};
+use opsrun::exec::action::check::http;
+use opsrun::exec::action::check::tls_expiry::{self, ChainTrust};
 use opsrun::model::check::{Address, HttpProbe};
 use opsrun::model::command::Value;
 use opsrun::run::State;
@@ -25,6 +26,12 @@ fn what_the_build_lacks_is_unknown() {
         host: "127.0.0.1".to_owned(),
         port: 443,
     };
-    let outcome = block_on(tls_expiry::probe(&address, &none(), None, LONG, &stop));
+    let outcome = block_on(tls_expiry::probe(
+        &address,
+        &none(),
+        ChainTrust::Unverified,
+        LONG,
+        &stop,
+    ));
     expect(&outcome, State::Unknown, "this build of opsrun cannot ask over TLS");
 }

@@ -1,10 +1,12 @@
 //! kill -9, two at once, files and states that cannot be used: every instant has one decision, and one run at most.
 
-use super::next;
+use super::{next, until};
 use crate::support::workspace::Workspace;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
 
 const PERIOD: Duration = Duration::from_millis(50);
@@ -117,4 +119,73 @@ fn a_state_of_another_program_is_left_alone() {
     drop(db);
     let said = world.ends(1, &["serve"]);
     assert!(said.contains("is a database of another program"), "{said}");
+}
+
+/// One slot, which a first run keeps until there is a `go`; `b` and `c` wait for it. All are due once.
+fn one_slot(b: &str) -> String {
+    format!(
+        r#"
+        ops version=1 {{ name "t"; concurrency 1; }}
+        schedule "s" {{ every "3s"; missed "all" max=9; }}
+        target "a" {{ shell "echo a >> ran; read x < gate"; schedule "s"; timeout "1h"; }}
+        {b}
+        "#
+    )
+}
+
+#[test]
+fn a_run_that_waits_goes_by_the_file_that_is_read_again() {
+    let jobs = |shell: &str, more: &str| {
+        one_slot(&format!(
+            r#"
+            target "b" {{ shell "{shell}"; schedule "s"; }}
+            target "c" {{ shell "echo c >> ran"; schedule "s"; {more} }}
+            "#
+        ))
+    };
+    let gone = r#"target "gone" { shell "echo gone >> ran"; schedule "s"; }"#;
+    let world = Workspace::new(&format!("{}{gone}", jobs("echo old >> ran", "")));
+    rustix::fs::mkfifoat(rustix::fs::CWD, world.at("gate"), rustix::fs::Mode::RWXU).unwrap();
+    let mut serve = world.serve();
+    serve.says("run  ");
+    until(|| world.lines_of("ran") == 1);
+    world.ops(&jobs("echo new >> ran", "paused #true;"));
+    serve.signal(nix::sys::signal::Signal::SIGHUP);
+    serve.says("paused   target:c");
+    serve.says("dropped  target:gone");
+    fs::write(world.at("gate"), "go\n").unwrap();
+    serve.says("ok        target:b");
+    serve.term();
+    let ran = fs::read_to_string(world.at("ran")).unwrap();
+    assert!(ran.starts_with("a\nnew\n") && !ran.contains("old"), "{ran}");
+    assert!(!ran.contains("gone") && !ran.contains('c'), "{ran}");
+    let gone = "SELECT decision || '/' || reason FROM decisions WHERE job = 'target:gone'";
+    assert_eq!(world.rows(gone), ["dropped/the ops file no longer schedules it"]);
+}
+
+#[test]
+fn what_one_daemon_never_began_is_begun_by_the_one_beside_it() {
+    let world = Workspace::new(&one_slot(
+        r#"target "b" { shell "echo b >> ran"; schedule "s"; overlap "allow"; }"#,
+    ));
+    rustix::fs::mkfifoat(rustix::fs::CWD, world.at("gate"), rustix::fs::Mode::RWXU).unwrap();
+    let mut first = world.serve();
+    first.says("run  ");
+    until(|| world.count("SELECT count(*) FROM waits") > 0);
+    let left = "SELECT run FROM waits ORDER BY at LIMIT 1";
+    let left = world.rows(left).remove(0);
+    let mut second = world.serve();
+    second.says("serving");
+    first.kill();
+    let begun = format!("SELECT count(*) FROM events WHERE run = '{left}'");
+    until(|| {
+        // What the first one left of `a` needs its line, as all later ones.
+        let gate = fs::File::options()
+            .write(true)
+            .custom_flags(nix::libc::O_NONBLOCK)
+            .open(world.at("gate"));
+        let _ = gate.and_then(|mut gate| gate.write_all(b"go\n"));
+        world.count(&begun) > 0
+    });
+    second.term();
 }

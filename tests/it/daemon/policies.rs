@@ -97,6 +97,44 @@ fn a_check_goes_on_beside_a_long_run_that_asked_it_too() {
 }
 
 #[test]
+fn a_check_that_needs_a_target_and_a_target_that_needs_a_check_do_not_wait_for_each_other() {
+    let world = Workspace::new(
+        r#"
+        ops version=1 { name "t"; concurrency 1; }
+        check "before" { command "true"; timeout "100ms"; }
+        target "after" { command "true"; needs "check:before"; every "300ms"; }
+        target "first" { command "true"; }
+        check "then" { command "true"; needs "target:first"; every "300ms"; timeout "100ms"; }
+        "#,
+    );
+    let mut serve = Serve::start(world.command(&["serve", "--verbose"]));
+    for _ in 0..3 {
+        serve.says("ok        check:then");
+        serve.says("ok        target:after");
+    }
+    serve.term();
+}
+
+#[test]
+fn a_long_target_of_a_check_keeps_no_other_check_out() {
+    let world = Workspace::new(
+        r#"
+        ops version=1 { name "t"; concurrency 1; }
+        target "long" { shell "echo begun > fifo; exec sleep 1000"; timeout "1h"; }
+        check "then" { command "true"; needs "target:long"; every "200ms"; timeout "100ms"; }
+        check "other" { command "true"; every "200ms"; timeout "100ms"; }
+        "#,
+    );
+    let fifo = world.fifo("fifo");
+    let mut serve = Serve::start(world.command(&["serve", "--verbose"]));
+    next(&fifo);
+    for _ in 0..3 {
+        serve.says("ok        check:other");
+    }
+    serve.term();
+}
+
+#[test]
 fn a_job_that_keeps_failing_is_left_alone_and_tried_once() {
     let world = Workspace::of_jobs(
         r#"target "t" { shell "echo x >> tries; test -e mended"; every "100ms"; back-off after=2 wait="400ms" factor=2.0 cap="400ms"; }"#,
