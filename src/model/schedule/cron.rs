@@ -5,7 +5,7 @@
 //! if all were UTC; hours and minutes are two sets. Invariant: times lie in the years 1970 to 2100; nothing loops longer.
 
 use super::field::{CronError, Field, KINDS, UnevenStep, line, wrong};
-use chrono::{DateTime, NaiveDate};
+use chrono::{DateTime, Datelike as _, Utc};
 use std::fmt;
 
 /// A cron line that was understood.
@@ -15,12 +15,20 @@ pub struct Cron {
     minutes: u64,
     hours: u64,
     /// The days on which it runs: all days that match any of these, at midnight.
-    days: Vec<::cron::Schedule>,
+    days: Vec<DayLine>,
     every_day: bool,
     fixed: bool,
     both_days: bool,
     never: bool,
     uneven: Vec<UnevenStep>,
+}
+
+/// Days that the crate finds.
+#[derive(Debug, Clone)]
+struct DayLine {
+    calendar: ::cron::Schedule,
+    /// Of these only the last ones of their months: the crate does not know `L`.
+    last_days: bool,
 }
 
 const DAY: i64 = 86_400;
@@ -41,9 +49,7 @@ impl Cron {
         let [minute, hour, day, month, weekday] = fields.as_slice() else {
             return Err(vec![unexpected(words)]);
         };
-        let lines = day_lines(day, month, weekday);
-        let days: Result<Vec<::cron::Schedule>, _> = lines.iter().map(|line| line.parse()).collect();
-        let days = days.map_err(|_| vec![unexpected(words)])?;
+        let days = day_lines(day, month, weekday).map_err(|_| vec![unexpected(words)])?;
         let mut cron = Self {
             text: line(words),
             minutes: minute.values,
@@ -176,7 +182,7 @@ impl Cron {
             return Some(day);
         }
         let start = DateTime::from_timestamp(day.max(0) * DAY, 0)?;
-        let first = |days: &::cron::Schedule| days.after(&start).next();
+        let first = |days: &DayLine| days.calendar.after(&start).find(|midnight| days.takes(*midnight));
         let found = self.days.iter().filter_map(first).min()?;
         Some(found.timestamp().div_euclid(DAY))
     }
@@ -189,46 +195,48 @@ impl Cron {
             return Some(day);
         }
         let start = DateTime::from_timestamp(day.min(LAST_DAY) * DAY, 0)?;
-        let last = |days: &::cron::Schedule| days.after(&start).next_back();
+        let last = |days: &DayLine| days.calendar.after(&start).rfind(|midnight| days.takes(*midnight));
         let found = self.days.iter().filter_map(last).max()?;
         Some(found.timestamp().div_euclid(DAY))
     }
 }
 
-/// The days of these fields as lines of the `cron` crate: of those that match any of them. It counts the days of the week
-/// from 1, Sunday first, and does not know `L`.
-fn day_lines(day: &Field, month: &Field, weekday: &Field) -> Vec<String> {
-    let join = |numbers: &mut dyn Iterator<Item = u32>| {
-        let numbers: Vec<String> = numbers.map(|n| n.to_string()).collect();
+impl DayLine {
+    fn includes(&self, midnight: DateTime<Utc>) -> bool {
+        self.calendar.includes(midnight) && self.takes(midnight)
+    }
+
+    fn takes(&self, midnight: DateTime<Utc>) -> bool {
+        !self.last_days || midnight.date_naive().succ_opt().is_none_or(|next| next.day() == 1)
+    }
+}
+
+/// The days of these fields as lines of the `cron` crate: those that match any of them. It counts the days of the week
+/// from 1, Sunday first.
+fn day_lines(day: &Field, month: &Field, weekday: &Field) -> Result<Vec<DayLine>, ::cron::error::Error> {
+    let list = |field: &Field, map: fn(u32) -> u32| {
+        let numbers: Vec<String> = field.list().map(|n| map(n).to_string()).collect();
         numbers.join(",")
     };
-    let (months, weekdays) = (join(&mut month.list()), join(&mut weekday.list().map(|n| n % 7 + 1)));
+    let (months, weekdays) = (list(month, |n| n), list(weekday, |n| n % 7 + 1));
     let both_days = !day.starred && !weekday.starred;
     let of_dates = if both_days { "*" } else { &weekdays };
     let mut lines = Vec::new();
+    let mut add = |days: &str, weekdays: &str, last_days| {
+        let calendar = format!("0 0 0 {days} {months} {weekdays}").parse()?;
+        lines.push(DayLine { calendar, last_days });
+        Ok::<(), ::cron::error::Error>(())
+    };
     if day.values != 0 {
-        lines.push(format!("0 0 0 {} {months} {of_dates}", join(&mut day.list())));
+        add(&list(day, |n| n), of_dates, false)?;
     }
     if day.last {
-        for month in month.list() {
-            for length in 28..=31 {
-                let as_long = |year: &u32| last_day(*year, month) == Some(length);
-                let years = join(&mut (1970..=2100).filter(as_long));
-                if !years.is_empty() {
-                    lines.push(format!("0 0 0 {length} {month} {of_dates} {years}"));
-                }
-            }
-        }
+        add("28-31", of_dates, true)?;
     }
     if both_days {
-        lines.push(format!("0 0 0 * {months} {weekdays}"));
+        add("*", &weekdays, false)?;
     }
-    lines
-}
-
-fn last_day(year: u32, month: u32) -> Option<u8> {
-    let first = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, 1)?;
-    Some(chrono::Datelike::num_days_in_month(&first))
+    Ok(lines)
 }
 
 impl fmt::Display for Cron {
