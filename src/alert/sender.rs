@@ -330,6 +330,7 @@ impl<D: Deliver> OutboxSender<'_, D> {
         if let Some(relay) = &relay {
             why = format!("{why}; handed to the fallback {}", relay.channel);
         }
+        let relay = relay.map(Box::new);
         Settlement::Dead { why, relay }
     }
 

@@ -99,7 +99,7 @@ fn show_once(findings: &str, model: &Model, terminal: &Terminal) {
         model.ops.zone_data
     );
     for refused in model.refused_zone_files() {
-        this += &format!(", {refused}");
+        this.extend([", ", &refused.to_string()]);
     }
     let dir = &model.ops.state_dir;
     let known = Store::open_read_only(dir).and_then(|store| store.map_or(Ok(None), |store| store.fact(FINDINGS_SHOWN)));

@@ -91,7 +91,7 @@ pub enum Settlement {
     },
     Dead {
         why: String,
-        relay: Option<Relay>,
+        relay: Option<Box<Relay>>,
     },
 }
 

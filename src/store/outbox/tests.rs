@@ -475,7 +475,7 @@ fn a_message_that_is_given_up_and_its_end_go_to_the_fallback() {
     enqueue(&store, &[new("1", "c", "k", 0)]);
     let dead = Settlement::Dead {
         why: "404".to_owned(),
-        relay: relay("t", MessageKind::Trouble),
+        relay: relay("t", MessageKind::Trouble).map(Box::new),
     };
     settle_next(&store, 1, &dead).unwrap();
     let OutboxClaim::One(given) = store.claim_message(&request("d", 1)).unwrap() else {

@@ -2,9 +2,10 @@
 
 use crate::support::stub;
 use crate::support::workspace::Workspace;
+use opsrun::clock::Stopwatch;
 use serde_json::Value;
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A target that fails while `broken` is there, and a channel that appends what it is told to `told`.
 const OPS: &str = r#"
@@ -311,7 +312,7 @@ target "other" { command "/bin/sh" "-c" "test ! -e broken"; every "1h"; }
     world.ends(0, &["apply", "--yes", "--only", "target:other"]);
     let mut requests: Vec<String> = Vec::new();
     // If the run was killed while it sent the start, that is its own until its lease ends, and it may come twice.
-    let begun = Instant::now();
+    let begun = Stopwatch::set();
     let failed = loop {
         requests.extend(server.received.try_iter());
         if let Some(failed) = requests.iter().find(|request| request.contains("/ping/fail")) {
