@@ -6,7 +6,7 @@
 //! Between fork and exec the child holds the lock too: there is no moment at which nothing is known of it.
 //!
 //! Numbers of groups mean nothing in another PID namespace. A container that ends takes its processes with it, so what
-//! is known only there counts as gone; its file is kept for [`MAX_UNKNOWN`], for an opsrun that is started there again.
+//! is known only there counts as gone; its file is kept for `MAX_UNKNOWN`, for an opsrun that is started there again.
 //! Commands of channels and secrets have none: they belong to no job, and their time is bounded.
 //! Invariant: a file is removed only when its group is known to be gone, or has been unknown for long.
 

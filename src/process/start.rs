@@ -49,7 +49,7 @@ pub struct Spawn {
     pub cwd: PathBuf,
     /// Variables on top of what opsrun itself was given.
     pub env: Vec<(String, SecretString)>,
-    /// As whom it runs, if not as opsrun. A user gets few of opsrun's variables: [`child_user::KEPT`].
+    /// As whom it runs, if not as opsrun. A user gets few of opsrun's variables: `child_user::KEPT`.
     pub run_as: Option<RunAs>,
     /// What it can read on its standard input; `None` is nothing.
     pub input: Option<Vec<u8>>,

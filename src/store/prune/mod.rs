@@ -19,7 +19,7 @@
 //! A copy is seen to be gone when its destination was listed without an error, has the marker that is remembered, and has
 //! no file of the copy.
 //! Invariants: a run goes whole, unless it is larger than a step; the answers of [`super::journal`] about copies that exist are the same before and after; each step is one
-//! transaction; the age of history follows [`reference`], not the clock alone.
+//! transaction; the age of history follows `reference`, not the clock alone.
 
 mod reference;
 
