@@ -6,6 +6,7 @@
 //! - [`clocks`]: clocks that run a hundredfold, step, and stand
 //! - [`history`]: listed, and removed when it is old
 //! - [`left_running`]: what a daemon that was killed left at work
+//! - [`mixed_load`]: short jobs beside long ones, on a clock that runs a hundredfold
 //! - [`orphan_kills`]: the same with random kills, many times over
 //! - [`day`]: a day with a hundred jobs
 //! - [`policies`]: overlap, back-off, missed instants
@@ -27,6 +28,7 @@ mod clocks;
 mod day;
 mod history;
 mod left_running;
+mod mixed_load;
 mod orphan_kills;
 mod policies;
 mod signals;
