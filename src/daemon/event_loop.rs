@@ -442,18 +442,17 @@ impl Daemon<'_> {
             return;
         }
         let since = Stopwatch::set();
-        // While another process writes, or the disk is full, nothing goes; that is reported elsewhere.
-        let more = prune_step(&self.model, store).unwrap_or(false);
-        if more {
+        let step = prune_step(&self.model, store);
+        if matches!(step, Ok(true)) {
             self.shortened = false;
         } else if !self.shortened {
             self.shortened = store.shorten().unwrap_or(false);
         }
-        self.prune_pause = match (more, self.shortened) {
-            (true, _) => PRUNE_PAUSE.max(since.elapsed() * 10),
-            // Another process reads.
-            (false, false) => MAX_SLEEP,
-            (false, true) => PRUNE_INTERVAL,
+        self.prune_pause = match (step, self.shortened) {
+            (Ok(true), _) => PRUNE_PAUSE.max(since.elapsed() * 10),
+            // Another process writes or reads, or the disk is full: that is reported elsewhere.
+            (Err(_), _) | (Ok(false), false) => MAX_SLEEP,
+            (Ok(false), true) => PRUNE_INTERVAL,
         };
         self.pruned = Some(Stopwatch::set());
     }

@@ -266,7 +266,7 @@ fn home_server() {
         "all but the cache"
     );
     std::fs::write(example.path("documents/letters/new.txt"), "new").unwrap();
-    example.opsrun(&["apply", "--yes"]);
+    example.opsrun(&["apply", "--yes", "--only", "backup:documents"]);
     assert_eq!(trees().len(), 2);
     assert!(trees().iter().any(|tree| tree.join("letters/new.txt").exists()));
     example.opsrun(&["status"]);

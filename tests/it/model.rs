@@ -137,7 +137,7 @@ fn commands_and_their_values_arrive() {
         (&[0, 3][..], false)
     );
     let line = &model.targets[1];
-    assert_eq!(line.command.program, Program::Shell("bin/list | wc -l".to_owned()));
+    assert_eq!(line.command.program, Program::Pipefail("bin/list | wc -l".to_owned()));
     assert_eq!((line.timeout, line.kill_after), (None, Duration::from_secs(10)));
     assert_eq!(
         line.retry,
@@ -604,6 +604,7 @@ fn channels_arrive_with_their_defaults() {
             "ntfy",
             "pagerduty",
             "healthchecks",
+            "command",
             "command"
         ]
     );

@@ -23,8 +23,10 @@ fn add_old(world: &Workspace, runs: u32) {
          CREATE TEMP TABLE model AS SELECT * FROM runs ORDER BY begun_at DESC LIMIT 1;
          INSERT INTO runs (run, command, begun_at, process, finished_at, exit)
              SELECT id, command, at, process, at, exit FROM old, model;
-         INSERT INTO events (run, at, step, kind, json)
-             SELECT id, old.at, step, kind, json FROM old, model JOIN events ON events.run = model.run ORDER BY id, seq;
+         -- Before what there is: events count up with time.
+         INSERT INTO events (seq, run, at, step, kind, json)
+             SELECT row_number() OVER (ORDER BY id, seq) - 1000000, id, old.at, step, kind, json
+             FROM old, model JOIN events ON events.run = model.run;
          COMMIT;"
     ))
     .unwrap();
