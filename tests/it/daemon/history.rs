@@ -200,6 +200,7 @@ fn a_daemon_that_is_killed_while_it_removes_leaves_a_sound_state() {
     let reader = world.db();
     reader.execute_batch("BEGIN; SELECT count(*) FROM runs").unwrap();
     let serve: Serve = world.serve();
+    world.ends(0, &["apply", "--yes", "--only", "target:t"]);
     until(|| world.count(OLD) == 0);
     reader.execute_batch("ROLLBACK").unwrap();
     until(|| size() < big / 2);
